@@ -1,0 +1,132 @@
+"""Everything that may change a decision. The engine sees nothing else.
+
+Each event has `time_ns`, the moment at which it is known; for a bar that is the end of its minute. As JSON an event is
+tagged with its name, `noun.verb`, which is also its name in the log and in the journal.
+"""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from hftd.domain.market import Bar, Quote, Trade
+from hftd.domain.orders import ExecutionReport
+from hftd.domain.session import Session
+
+
+class BarReceived(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="bar.received"):
+    """A bar is known. A late one updates the model and does not trade; `late` is decided once, where bars come in."""
+
+    bar: Bar
+    late: bool = False
+
+    @property
+    def time_ns(self) -> int:
+        return self.bar.known_at_ns
+
+
+class QuoteReceived(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="quote.received"):
+    quote: Quote
+    late: bool = False
+
+    @property
+    def time_ns(self) -> int:
+        return self.quote.time_ns
+
+
+class TradeReceived(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="trade.received"):
+    trade: Trade
+    late: bool = False
+
+    @property
+    def time_ns(self) -> int:
+        return self.trade.time_ns
+
+
+class OrderReported(Struct, frozen=True, tag_field="kind", tag="order.reported"):
+    """The broker told something about an order."""
+
+    report: ExecutionReport
+
+    @property
+    def time_ns(self) -> int:
+        return self.report.time_ns
+
+
+class CarriedPosition(Struct, frozen=True):
+    """What a model holds when a session begins: shares (negative when short) and their average price in dollars."""
+
+    model_id: str
+    symbol: str
+    quantity: Decimal
+    average_price: Decimal
+
+
+class PortfolioCarried(Struct, frozen=True, tag_field="kind", tag="portfolio.carried"):
+    """The first event of a session: cash in dollars at the broker, and each model's positions from before."""
+
+    time_ns: int
+    cash: Decimal
+    positions: tuple[CarriedPosition, ...] = ()
+
+
+class SessionOpened(Struct, frozen=True, tag_field="kind", tag="session.opened"):
+    """The market is open, by the calendar and by the broker."""
+
+    time_ns: int
+    session: Session
+
+
+class SessionClosed(Struct, frozen=True, tag_field="kind", tag="session.closed"):
+    time_ns: int
+    session: Session
+
+
+class TimerFired(Struct, frozen=True, tag_field="kind", tag="timer.fired"):
+    """A moment the engine had asked to be woken at. `name` says what for."""
+
+    time_ns: int
+    name: str
+
+
+class TradingHalted(Struct, frozen=True, tag_field="kind", tag="trading.halted"):
+    """No new exposure from now on; what reduces a position may still go."""
+
+    time_ns: int
+    rule: str
+    reason: str
+
+
+class TradingResumed(Struct, frozen=True, tag_field="kind", tag="trading.resumed"):
+    time_ns: int
+    reason: str = ""
+
+
+class ModelFaulted(Struct, frozen=True, tag_field="kind", tag="model.faulted"):
+    """A model raised or overran its budget in the step of event `of_sequence`: that step's intents are void."""
+
+    time_ns: int
+    model_id: str
+    of_sequence: int
+    error: str
+
+
+Event = (
+    BarReceived
+    | QuoteReceived
+    | TradeReceived
+    | OrderReported
+    | PortfolioCarried
+    | SessionOpened
+    | SessionClosed
+    | TimerFired
+    | TradingHalted
+    | TradingResumed
+    | ModelFaulted
+)
+
+
+def name_of(message: Struct) -> str:
+    """The `noun.verb` name of an event or command: its tag."""
+    tag = message.__struct_config__.tag
+    assert isinstance(tag, str), f"{type(message).__name__} has no tag"
+    return tag
