@@ -48,7 +48,7 @@ class SubmitOrder(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
 
     model_id: str
     order: OrderRequest
-    reference_price: float
+    reference_price: float | None
     fingerprint: str
     reason: str = ""
 

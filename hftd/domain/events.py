@@ -53,12 +53,12 @@ class OrderReported(Struct, frozen=True, tag_field="kind", tag="order.reported")
 
 
 class CarriedPosition(Struct, frozen=True):
-    """What a model holds when a session begins: shares (negative when short) and their average price in dollars."""
+    """What a model holds when a session begins: shares (negative when short) and their whole signed cost in dollars."""
 
     model_id: str
     symbol: str
     quantity: Decimal
-    average_price: Decimal
+    cost: Decimal
 
 
 class PortfolioCarried(Struct, frozen=True, tag_field="kind", tag="portfolio.carried"):

@@ -1,0 +1,83 @@
+"""Positions, cash and profit, exact in Decimal dollars and shares.
+
+A position keeps the total cost of what is held, not a rounded average, so that over any series of fills
+
+    realised profit = cash paid and received + cost of what is still held
+
+holds exactly while fills only open or only close, and to Decimal's 28 digits otherwise (average-cost method).
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from hftd.domain.convert import decimal_of
+from hftd.domain.orders import Side
+
+ZERO = Decimal(0)
+
+
+@dataclass(slots=True)
+class Holding:
+    """Shares of one symbol: signed `quantity`, and signed `cost`, the dollars paid for what is held now."""
+
+    quantity: Decimal = ZERO
+    cost: Decimal = ZERO
+    realised: Decimal = ZERO
+
+    @property
+    def average_price(self) -> Decimal:
+        """Dollars a share on entry; 0 when nothing is held."""
+        return self.cost / self.quantity if self.quantity else ZERO
+
+    def unrealised(self, price: float | Decimal) -> Decimal:
+        """Profit in dollars if all were closed at `price`."""
+        return self.quantity * decimal_of(price) - self.cost
+
+    def fill(self, side: Side, quantity: Decimal, price: Decimal) -> None:
+        """Add an execution of `quantity` shares at `price`."""
+        signed = side.sign * quantity
+        if self.quantity * signed < 0:
+            closed = min(quantity, abs(self.quantity)) * -side.sign
+            released = self.cost * closed / self.quantity
+            self.realised += closed * price - released
+            self.cost -= released
+            self.quantity -= closed
+            signed += closed
+        self.quantity += signed
+        self.cost += signed * price
+
+
+@dataclass(slots=True)
+class Portfolio:
+    """What one model holds. `cash_flow` is dollars received less dollars paid since the session began."""
+
+    holdings: dict[str, Holding] = field(default_factory=dict)
+    cash_flow: Decimal = ZERO
+
+    def holding(self, symbol: str) -> Holding:
+        """The holding of `symbol`, made when it is first asked for."""
+        return self.holdings.setdefault(symbol, Holding())
+
+    def quantity(self, symbol: str) -> Decimal:
+        """Signed shares of `symbol`; 0 when none."""
+        holding = self.holdings.get(symbol)
+        return holding.quantity if holding else ZERO
+
+    def carry(self, symbol: str, quantity: Decimal, cost: Decimal) -> None:
+        """Start with a position from before: signed shares and their signed cost in dollars."""
+        self.holdings[symbol] = Holding(quantity=quantity, cost=cost)
+
+    def fill(self, symbol: str, side: Side, quantity: Decimal, price: Decimal) -> None:
+        """Book an execution."""
+        self.holding(symbol).fill(side, quantity, price)
+        self.cash_flow -= side.sign * quantity * price
+
+    @property
+    def realised(self) -> Decimal:
+        """Profit of what has been closed this session, in dollars."""
+        return sum((holding.realised for holding in self.holdings.values()), ZERO)
+
+    def unrealised(self, prices: dict[str, float]) -> Decimal:
+        """Profit in dollars of what is held, at the last `prices`; what has no price yet counts as unchanged."""
+        held = ((prices.get(symbol), holding) for symbol, holding in self.holdings.items() if holding.quantity)
+        return sum((holding.unrealised(price) for price, holding in held if price is not None), ZERO)

@@ -1,0 +1,109 @@
+"""What the engine keeps of each model and of each order while a session lasts."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Protocol
+
+from hftd.domain.intents import Intent, Want
+from hftd.domain.orders import OrderRequest, OrderStatus
+from hftd.engine.portfolio import ZERO, Portfolio
+from hftd.model.contract import HOOKS, Model, WorkingOrder, intents_of, overrides
+
+
+@dataclass(slots=True)
+class RunningModel:
+    """A model at work: its name, itself, the fingerprint stamped on its orders, the symbols it hears of."""
+
+    model_id: str
+    model: Model
+    fingerprint: str
+    symbols: tuple[str, ...]
+    portfolio: Portfolio = field(default_factory=Portfolio)
+    paused: bool = False
+    hooks: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.hooks = frozenset(hook for hook in HOOKS if overrides(type(self.model), hook))
+
+    def hears(self, hook: str, symbol: str | None = None) -> bool:
+        """Whether `hook` is to be called: the model has it, is not paused, and follows `symbol`."""
+        return hook in self.hooks and not self.paused and (symbol is None or symbol in self.symbols)
+
+
+@dataclass(slots=True)
+class OrderState:
+    """An order of this session and how far it has come. `then_open` waits for its fill: the rest of a reversal."""
+
+    owner: RunningModel
+    request: OrderRequest
+    reference_price: float | None
+    status: OrderStatus = OrderStatus.UNSENT
+    filled_quantity: Decimal = ZERO
+    executions: set[str] = field(default_factory=set)
+    cancel_requested: bool = False
+    then_open: Want | None = None
+
+    @property
+    def remaining(self) -> Decimal:
+        """Shares that may still be filled: 0 when the order is over."""
+        return ZERO if self.status.is_terminal else self.request.quantity - self.filled_quantity
+
+
+HookCaller = Callable[[RunningModel, int, str, tuple[Any, ...]], Iterable[Intent]]
+"""Calls hook `name` of a model in the step of event number `sequence`. A driver may put a guard here, which answers
+with no intents when the model fails and then tells the engine so by a `ModelFaulted` event."""
+
+
+def call_hook(running: RunningModel, sequence: int, name: str, arguments: tuple[Any, ...]) -> Iterable[Intent]:
+    """Call a hook and return what it wants. Raises whatever the model raises."""
+    return intents_of(getattr(running.model, name)(*arguments))
+
+
+class EngineView(Protocol):
+    """The part of the engine that a model's context reads."""
+
+    working: dict[str, OrderState]
+
+    @property
+    def cash(self) -> Decimal: ...
+
+
+class ModelContext:
+    """What a model may see: its own positions and working orders, the account's cash, its symbols. Read-only."""
+
+    def __init__(self, engine: EngineView, running: RunningModel) -> None:
+        self._engine = engine
+        self._running = running
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        return self._running.symbols
+
+    @property
+    def cash(self) -> Decimal:
+        return self._engine.cash
+
+    def position(self, symbol: str) -> Decimal:
+        return self._running.portfolio.quantity(symbol)
+
+    def working_orders(self, symbol: str | None = None) -> tuple[WorkingOrder, ...]:
+        return tuple(
+            _shown(order)
+            for order in self._engine.working.values()
+            if order.owner is self._running and symbol in (None, order.request.symbol)
+        )
+
+
+def _shown(order: OrderState) -> WorkingOrder:
+    request = order.request
+    return WorkingOrder(
+        client_order_id=request.client_order_id,
+        symbol=request.symbol,
+        side=request.side,
+        quantity=request.quantity,
+        filled_quantity=order.filled_quantity,
+        type=request.type,
+        limit_price=request.limit_price,
+        stop_price=request.stop_price,
+    )

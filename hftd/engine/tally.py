@@ -1,0 +1,68 @@
+"""Counting what a session came to, from its events and commands alone: live, replay and backtest count the same."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from hftd.domain.commands import Command, OrderRefused, SignalRaised, SubmitOrder
+from hftd.domain.convert import decimal_of
+from hftd.domain.events import BarReceived, Event, OrderReported, SessionClosed
+from hftd.domain.orders import ReportKind
+
+FILLS = (ReportKind.FILL, ReportKind.PARTIAL_FILL)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts over any number of sessions. `slippage` is dollars lost (positive) against the price at the decision."""
+
+    sessions: int = 0
+    bars: int = 0
+    late_bars: int = 0
+    signals: Counter[str] = field(default_factory=Counter)
+    orders: int = 0
+    fills: int = 0
+    refused: int = 0
+    rejected: int = 0
+    slippage: Decimal = Decimal(0)
+    _sent: dict[str, SubmitOrder] = field(default_factory=dict)
+    _executions: set[str] = field(default_factory=set)
+
+    def add(self, event: Event, commands: Iterable[Command]) -> None:
+        """Count one step."""
+        match event:
+            case BarReceived(late=late):
+                self.bars += 1
+                self.late_bars += late
+            case SessionClosed():
+                self.sessions += 1
+                self._sent.clear()
+                self._executions.clear()
+            case OrderReported():
+                self._add_report(event)
+        for command in commands:
+            self._add_command(command)
+
+    def _add_report(self, event: OrderReported) -> None:
+        report = event.report
+        sent = self._sent.get(report.client_order_id)
+        if report.kind is ReportKind.REJECTED:
+            self.rejected += 1
+        if report.kind not in FILLS or sent is None or report.execution_id in self._executions:
+            return
+        self._executions.add(report.execution_id)
+        self.fills += 1
+        if sent.reference_price is not None:
+            worse = sent.order.side.sign * (report.price - decimal_of(sent.reference_price))
+            self.slippage += worse * report.quantity
+
+    def _add_command(self, command: Command) -> None:
+        match command:
+            case SignalRaised():
+                self.signals[command.side] += 1
+            case OrderRefused():
+                self.refused += 1
+            case SubmitOrder():
+                self.orders += 1
+                self._sent[command.order.client_order_id] = command
