@@ -1,0 +1,196 @@
+"""Every setting: its name, type, default and meaning. Frozen; unknown names are refused.
+
+Descriptions are shown by `hftd settings --all`; a test holds that none is missing. Relative paths have been made
+absolute by `load` before they arrive here.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+
+from hftd.domain.convert import SECOND_NS
+
+Place = tuple[str | int, ...]
+"""Where a setting stands: ("risk", "max_position"), ("models", 0, "name")."""
+
+
+def _no_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("expected a number")
+    return value
+
+
+def _symbol(value: str) -> str:
+    if not re.fullmatch(r"[A-Z][A-Z0-9]{0,9}([./][A-Z]{1,5})?", value):
+        raise ValueError("expected a symbol in capitals, like SPY or BRK.B")
+    return value
+
+
+def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not values or len(set(values)) != len(values):
+        raise ValueError("expected at least one name, and each once")
+    return values
+
+
+def _url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
+        raise ValueError("expected an address like http://127.0.0.1:8080")
+    return value.rstrip("/")
+
+
+_UNITS_NS = {"s": SECOND_NS, "m": 60 * SECOND_NS, "h": 3600 * SECOND_NS}
+
+
+def duration_ns(text: str) -> int | None:
+    """Nanoseconds of a duration like 30s, 5m or 1h; None for off. Raises ValueError for anything else."""
+    if text == "off":
+        return None
+    found = re.fullmatch(r"(\d+)([smh])", text)
+    if not found or int(found[1]) == 0:
+        raise ValueError("expected a duration like 30s, 5m or 1h, or off")
+    return int(found[1]) * _UNITS_NS[found[2]]
+
+
+def _duration(value: object) -> str:
+    text = "off" if value is False else str(value)
+    duration_ns(text)
+    return text
+
+
+Number = Annotated[Decimal, BeforeValidator(_no_bool)]
+Count = Annotated[int, BeforeValidator(_no_bool)]
+Seconds = Annotated[float, BeforeValidator(_no_bool)]
+Duration = Annotated[str, BeforeValidator(_duration)]
+Url = Annotated[str, AfterValidator(_url)]
+Symbols = Annotated[tuple[Annotated[str, AfterValidator(_symbol)], ...], AfterValidator(_unique)]
+
+
+class Section(BaseModel):
+    """A group of settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class BrokerSettings(Section):
+    name: Literal["simulated", "alpaca"] = Field(
+        default="simulated", description="who trades for us: simulated or alpaca"
+    )
+    url: Url | None = Field(
+        default=None, description="its address; none: a simulated exchange of our own, or Alpaca's paper API"
+    )
+    feed: Literal["iex", "sip", "delayed_sip"] = Field(
+        default="iex", description="which of the broker's data feeds to hear"
+    )
+
+
+class ModelSettings(Section):
+    name: str = Field(min_length=1, description="a file NAME.py or a folder NAME in models_folder")
+    parameters: dict[str, Any] = Field(default={}, description="values for the model's own parameters; see hftd models")
+    symbols: Symbols | None = Field(default=None, description="the symbols this model is given; none: all of them")
+
+
+class RiskSettings(Section):
+    max_position: Number = Field(
+        default=Decimal(100), gt=0, description="the most shares to hold in one symbol, long or short"
+    )
+    max_order_notional: Number = Field(
+        default=Decimal(10_000), gt=0, description="the most dollars that one order may be worth"
+    )
+    max_orders_per_minute: Count = Field(default=30, gt=0, description="the most orders in any minute")
+    flatten_before_close: Duration = Field(
+        default="5m", description="how long before the close to close all positions, like 5m; off keeps them overnight"
+    )
+
+    @property
+    def flatten_before_close_ns(self) -> int | None:
+        """`flatten_before_close` in nanoseconds; None when it is off."""
+        return duration_ns(self.flatten_before_close)
+
+
+class ExchangeSettings(Section):
+    speed: Seconds = Field(
+        default=1.0, gt=0, le=1_000_000, description="market seconds in a second; closed hours are skipped above 1"
+    )
+    seed: Count = Field(default=1, ge=0, description="start of the random market: the same seed gives the same prices")
+    tape: Path | None = Field(default=None, description="recorded bars to play (Parquet or CSV); none: a random market")
+    cash: Number = Field(default=Decimal(100_000), gt=0, description="dollars in a new account")
+    accounts: Annotated[tuple[str, ...], AfterValidator(_unique)] = Field(
+        default=("default",), description="names of its accounts; the daemon trades on the first"
+    )
+    port: Count = Field(default=0, ge=0, le=65_535, description="the TCP port it listens on; 0 takes a free one")
+
+
+class LogSettings(Section):
+    format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="console for people, json for programs; auto: console on a terminal"
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="the least important line to write"
+    )
+
+
+class Settings(Section):
+    """All settings of one daemon. Made by `load_settings`."""
+
+    broker: BrokerSettings = Field(default_factory=BrokerSettings, description="who trades for us")
+    symbols: Symbols = Field(description="what to trade and to hear data of")
+    model: ModelSettings | None = Field(default=None, description="the model that decides; either this or models")
+    models: tuple[ModelSettings, ...] | None = Field(
+        default=None, description="several models side by side; either this or model"
+    )
+    models_folder: Path = Field(
+        default=Path("models"), description="where model files are; relative to the settings file"
+    )
+    risk: RiskSettings = Field(default_factory=RiskSettings, description="limits that every order passes")
+    exchange: ExchangeSettings = Field(
+        default_factory=ExchangeSettings, description="the simulated exchange of our own"
+    )
+    log: LogSettings = Field(default_factory=LogSettings, description="what is written to standard error")
+    late_after_s: Seconds = Field(
+        default=10.0, gt=0, description="market data that arrive this many seconds too late are not traded on"
+    )
+
+    # Where the user gave each value, by its path; what is not here has its default.
+    _origins: dict[Place, str] = PrivateAttr(default_factory=dict)
+
+    def origin(self, *path: str | int) -> str:
+        """Where `path` stands, or the section it would stand in: a file and line, a variable, the command line."""
+        for length in range(len(path), 0, -1):
+            if (origin := self._origins.get(path[:length])) is not None:
+                return origin
+        return "default"
+
+    @property
+    def chosen_models(self) -> tuple["ChosenModel", ...]:
+        """The models to run, one or several, each with its symbols."""
+        if self.model is not None:
+            return (self._chosen(self.model, "model"),)
+        return tuple(self._chosen(model, "models", index) for index, model in enumerate(self.models or ()))
+
+    def _chosen(self, model: ModelSettings, *path: str | int) -> "ChosenModel":
+        def locate(name: str) -> str:
+            return f"{self.origin(*path, 'parameters', name)}: parameter {name}"
+
+        return ChosenModel(
+            name=model.name,
+            parameters=dict(model.parameters),
+            symbols=model.symbols or self.symbols,
+            where=self.origin(*path, "name"),
+            locate=locate,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenModel:
+    """A model as the settings name it. `where` is the place of its name, `locate(parameter)` that of a parameter."""
+
+    name: str
+    parameters: dict[str, Any]
+    symbols: tuple[str, ...]
+    where: str
+    locate: Callable[[str], str]
