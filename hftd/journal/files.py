@@ -1,0 +1,51 @@
+"""Where journals stand in a state directory, and the id that marks them as its own."""
+
+import os
+import re
+from datetime import date
+from pathlib import Path
+
+from hftd.errors import StateError
+
+_RUN_ID = re.compile(r"[0-9a-f]{16}")
+
+
+def journal_path(state: Path, day: date) -> Path:
+    """The file of the session of `day`."""
+    return state / "journal" / f"{day.isoformat()}.sqlite"
+
+
+def latest(state: Path) -> Path | None:
+    """The newest journal of a state directory; None while there is none."""
+    return max((state / "journal").glob("????-??-??.sqlite"), default=None)
+
+
+def run_id(state: Path) -> str:
+    """The id of this state directory: sixteen hexadecimal digits, made when it is first asked for.
+
+    Every order's id is derived from it. Raises StateError if it cannot be read, made or understood.
+    """
+    file = state / "run_id"
+    try:
+        found = file.read_text().strip() if file.exists() else _made(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise StateError(f"{file}: the run id cannot be read or made: {error}") from error
+    if not _RUN_ID.fullmatch(found):
+        raise StateError(
+            f"{file}: found {found[:40]!r}, expected sixteen hexadecimal digits; "
+            "restore it: the newest journal has it in its table meta"
+        )
+    return found
+
+
+def _made(file: Path) -> str:
+    """A new id, on the disk before it is used, and whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    made = os.urandom(8).hex()
+    draft = file.with_name(f"{file.name}.{os.getpid()}")
+    with draft.open("w") as stream:
+        stream.write(f"{made}\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.replace(file)
+    return made

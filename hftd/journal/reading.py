@@ -1,0 +1,94 @@
+"""Reading a journal: in the process that writes it, in another one meanwhile, or years later."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from hftd.domain.commands import Command
+from hftd.domain.events import Event
+from hftd.errors import StateError
+from hftd.journal import schema
+
+_EVENTS: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+_COMMANDS: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
+
+
+class JournaledModel(msgspec.Struct, frozen=True):
+    """A model that took part in a session. `parameters` are as JSON gives them: Decimals are text."""
+
+    model_id: str
+    fingerprint: str
+    symbols: tuple[str, ...]
+    parameters: dict[str, Any]
+
+
+class Reader:
+    """What a journal holds. Every method raises StateError when the file turns out to be damaged."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    def meta(self) -> dict[str, str]:
+        """Everything set: schema_version, run_id, session, and what its writer added."""
+        return dict(self._rows("SELECT key, value FROM meta"))
+
+    def models(self) -> list[JournaledModel]:
+        """The models of the session, by name; one that was swapped stands there once for each fingerprint."""
+        return [
+            JournaledModel(model_id, fingerprint, tuple(msgspec.json.decode(symbols)), msgspec.json.decode(parameters))
+            for model_id, fingerprint, symbols, parameters in self._rows("SELECT * FROM models ORDER BY model_id")
+        ]
+
+    def events(self) -> Iterator[tuple[int, Event]]:
+        """(sequence, event) in the order in which they were stepped."""
+        for sequence, body in self._rows("SELECT sequence, body FROM events ORDER BY sequence"):
+            yield sequence, self._decoded(_EVENTS, body, f"event {sequence}")
+
+    def commands(self, event_sequence: int | None = None) -> Iterator[tuple[int, Command]]:
+        """(event_sequence, command) in the order in which they were decided; of one event if it is given."""
+        where, values = ("", ()) if event_sequence is None else ("WHERE event_sequence = ?", (event_sequence,))
+        statement = f"SELECT sequence, event_sequence, body FROM commands {where} ORDER BY sequence"
+        for sequence, of_event, body in self._rows(statement, values):
+            yield of_event, self._decoded(_COMMANDS, body, f"command {sequence}")
+
+    def close(self) -> None:
+        """Let go of the file. Closing twice does no harm."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _rows(self, statement: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+        try:
+            yield from self._connection.execute(statement, values)
+        except sqlite3.Error as error:
+            raise schema.state_error(self.path, error) from error
+
+    def _decoded(self, decoder: msgspec.json.Decoder[Any], body: str, name: str) -> Any:
+        try:
+            return decoder.decode(body)
+        except (msgspec.DecodeError, ValueError) as error:
+            raise StateError(f"{self.path}: {name} cannot be read ({error}): {body[:200]}") from error
+
+
+def open_reader(path: Path) -> Reader:
+    """A reader of the journal at `path`. Raises StateError if there is none, or none that is sound."""
+    if not path.is_file():
+        raise StateError(f"{path}: there is no such journal")
+    connection = schema.guarded(path, lambda: sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True))
+    try:
+        schema.verify(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return Reader(path, connection)

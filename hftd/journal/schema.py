@@ -1,0 +1,125 @@
+"""The tables of a journal, and the check that a file holds them.
+
+    meta      key, value: schema_version, run_id, session (its day) and what else was set, as text
+    events    sequence, time_ns (when it was known), received_ns (the clock when it came in), source, kind, body
+    commands  sequence, event_sequence (the event that it follows from), model_id, client_order_id, kind, body
+    models    model_id, fingerprint, symbols, parameters
+    reports   a view of the events of kind order.reported, one column a field of the execution report
+
+`kind` is the `noun.verb` name. `body` is the event or command as JSON, Decimals as text; fields at their default are
+left out, and are NULL in the view. `symbols` and `parameters` are JSON. Times are nanoseconds since 1970 UTC.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from hftd.errors import StateError
+
+SCHEMA_VERSION = 1
+
+_TABLES = (
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE events (
+        sequence INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, received_ns INTEGER NOT NULL,
+        source TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL)""",
+    """CREATE TABLE commands (
+        sequence INTEGER PRIMARY KEY, event_sequence INTEGER NOT NULL REFERENCES events, model_id TEXT NOT NULL,
+        client_order_id TEXT, kind TEXT NOT NULL, body TEXT NOT NULL)""",
+    "CREATE INDEX commands_by_event ON commands (event_sequence)",
+    "CREATE INDEX commands_by_order ON commands (client_order_id) WHERE client_order_id IS NOT NULL",
+    """CREATE TABLE models (
+        model_id TEXT NOT NULL, fingerprint TEXT NOT NULL, symbols TEXT NOT NULL, parameters TEXT NOT NULL,
+        PRIMARY KEY (model_id, fingerprint)) WITHOUT ROWID""",
+)
+_REPORT_FIELDS = (
+    "kind",
+    "client_order_id",
+    "broker_order_id",
+    "symbol",
+    "side",
+    "execution_id",
+    "quantity",
+    "price",
+    "filled_quantity",
+    "reason",
+)
+_REPORTS = "CREATE VIEW reports AS SELECT sequence, time_ns, received_ns, {} FROM events WHERE kind = 'order.reported'"
+
+Result = TypeVar("Result")
+
+
+def create(connection: sqlite3.Connection, meta: dict[str, str]) -> None:
+    """Make the tables in an empty file, and fill `meta`: all of it or, if we are killed meanwhile, nothing."""
+    columns = ", ".join(f"json_extract(body, '$.report.{field}') AS {field}" for field in _REPORT_FIELDS)
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in (*_TABLES, _REPORTS.format(columns)):
+        connection.execute(statement)
+    rows = {"schema_version": str(SCHEMA_VERSION), **meta}
+    connection.executemany("INSERT INTO meta VALUES (?, ?)", rows.items())
+    connection.execute("COMMIT")
+
+
+def is_empty(connection: sqlite3.Connection) -> bool:
+    """Whether the file holds nothing yet."""
+    return connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
+
+
+def check_soundness(connection: sqlite3.Connection, path: Path) -> None:
+    """Read the whole file once. Raises StateError if any page of it is damaged or missing."""
+    found = guarded(path, lambda: connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    if found != "ok":
+        raise damaged(path, found)
+
+
+def verify(connection: sqlite3.Connection, path: Path) -> dict[str, str]:
+    """The meta of a journal that this hftd can read. Raises StateError for anything else that the file may be."""
+    tables = guarded(path, lambda: {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")})
+    if not {"meta", "events"} <= tables:
+        raise StateError(f"{path}: an SQLite file, but no journal of hftd; move it elsewhere")
+    meta = guarded(path, lambda: dict(connection.execute("SELECT key, value FROM meta")))
+    try:
+        version = int(meta["schema_version"])
+    except (KeyError, ValueError) as error:
+        raise damaged(path, "its table meta has no schema_version") from error
+    if version > SCHEMA_VERSION:
+        raise StateError(
+            f"{path}: its schema is version {version}, this hftd knows versions up to {SCHEMA_VERSION}; "
+            "upgrade hftd, or move the file elsewhere to begin a new one"
+        )
+    return meta
+
+
+def guarded(path: Path, action: Callable[[], Result]) -> Result:
+    """`action()`, with what SQLite says against the file at `path` as a StateError."""
+    try:
+        return action()
+    except sqlite3.Error as error:
+        raise state_error(path, error) from error
+
+
+def state_error(path: Path, error: sqlite3.Error) -> StateError:
+    """A sentence for what SQLite found wrong with the file at `path`, and what to do about it."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    if sentence := _SENTENCES.get(code & 0xFF):  # the low byte is the kind of error, the rest its detail
+        return StateError(f"{path}: {sentence} (SQLite: {error})")
+    return damaged(path, str(error))
+
+
+def damaged(path: Path, found: str) -> StateError:
+    return StateError(
+        f"{path}: the journal is damaged (SQLite: {found}); move it elsewhere, with the files -wal and -shm beside it, "
+        f"and save what is left by: sqlite3 {path.name} .recover"
+    )
+
+
+_SENTENCES = {
+    sqlite3.SQLITE_FULL: "the disk is full; make room, nothing that was written before is lost",
+    sqlite3.SQLITE_IOERR: "the disk does not take or give the data; check its space, quota, file size limit and health",
+    sqlite3.SQLITE_BUSY: "another process is writing to the journal; stop it, a journal has one writer",
+    sqlite3.SQLITE_LOCKED: "another process is writing to the journal; stop it, a journal has one writer",
+    sqlite3.SQLITE_READONLY: "the journal may not be written; check the rights of it and of its folder",
+    sqlite3.SQLITE_PERM: "the journal may not be opened; check the rights of the file and its folder",
+    sqlite3.SQLITE_CANTOPEN: "the journal cannot be opened; check that it is there, and the rights of its folder",
+}
