@@ -1,0 +1,51 @@
+"""The venue's policies. The defaults are Alpaca's paper account as documented."""
+
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import Struct
+
+from hftd.domain.convert import DAY_NS, MINUTE_NS
+
+
+class StopTrigger(StrEnum):
+    """What reaches a stop price: prints, or the quote on the side the order would trade against."""
+
+    TRADES = "trades"
+    QUOTES = "quotes"
+
+
+class FeeSchedule(Struct, frozen=True):
+    """Dollars taken from cash at each fill. All zero by default, as in Alpaca's paper accounts.
+
+    `sell_per_million` is the SEC's fee on sales (per $1,000,000); `sell_per_share` with its `sell_per_share_max` is
+    FINRA's trading activity fee; `commission_per_share` is a broker's, on both sides.
+    """
+
+    sell_per_million: Decimal = Decimal(0)
+    sell_per_share: Decimal = Decimal(0)
+    sell_per_share_max: Decimal = Decimal("8.30")
+    commission_per_share: Decimal = Decimal(0)
+
+
+class VenueSettings(Struct, frozen=True):
+    """What may differ from one venue to the next.
+
+    `collar_market_buys` turns market buys into limits 4 % (under $50) or 2.5 % above the ask. `limit_distance_max` is
+    the fraction by which a limit may stand on the wrong side of the market. `partial_fill_chance` and `reject_chance`
+    are probabilities, drawn by the callable given to the venue. `mark_every_ns` is the step of the equity curve.
+    """
+
+    wash_trades_refused: bool = True
+    collar_market_buys: bool = False
+    fractional_limits: bool = True
+    extended_hours_gtc: bool = True
+    canceling_canceled_succeeds: bool = False
+    stop_trigger: StopTrigger = StopTrigger.TRADES
+    limit_distance_max: Decimal | None = None
+    partial_fill_chance: float = 0.0
+    reject_chance: float = 0.0
+    fees: FeeSchedule = FeeSchedule()
+    gtc_life_ns: int = 90 * DAY_NS
+    mark_every_ns: int = MINUTE_NS
+    client_order_id_code: int = 40010001
