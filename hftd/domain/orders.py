@@ -135,7 +135,8 @@ class ExecutionReport(Struct, frozen=True, omit_defaults=True):
 
     `quantity` and `price` are of this execution alone and stand only with a fill or partial fill;
     `filled_quantity` is the order's whole fill so far. `execution_id` names a fill once and for all.
-    `reason` is the broker's sentence for a rejection, or the unknown word of an UNKNOWN report.
+    `reason` is the broker's sentence for a rejection, or the unknown word of an UNKNOWN report. A `reconciled` report
+    was made from the order's books instead of heard: it stands for every execution up to `filled_quantity`.
     """
 
     kind: ReportKind
@@ -149,6 +150,7 @@ class ExecutionReport(Struct, frozen=True, omit_defaults=True):
     price: Decimal = Decimal(0)
     filled_quantity: Decimal = Decimal(0)
     reason: str = ""
+    reconciled: bool = False
 
 
 class BrokerOrder(Struct, frozen=True):

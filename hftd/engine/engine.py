@@ -35,6 +35,10 @@ FLATTEN_ATTEMPTS = 3
 """How often a closing order may be refused before the engine stops trying and says so."""
 
 
+def _silence(_running: RunningModel, _sequence: int, _name: str, _arguments: tuple[Any, ...]) -> tuple[()]:
+    return ()
+
+
 class Engine:
     """The deciding core of one session. `sequence` is the number of the last event, which is also the journal's."""
 
@@ -89,6 +93,30 @@ class Engine:
         self._handlers[type(event)](event)
         return self._out
 
+    def follow(self, event: events.Event, commands: Iterable[Command]) -> None:
+        """Take in an event whose `commands` were decided before, by another model or another program: no model is
+        asked, and the orders sent are those."""
+        known, sent, call = set(self.orders), len(self._sent_ns), self._call
+        self._call = _silence
+        self.step(event)
+        self._call = call
+        del self._sent_ns[sent:]
+        for invented in self.orders.keys() - known:
+            del self.orders[invented], self.working[invented]
+        for command in commands:
+            self._adopt(command)
+
+    def _adopt(self, command: Command) -> None:
+        match command:
+            case SubmitOrder(model_id=model_id, order=request, reference_price=price):
+                order = OrderState(self.models[model_id], request, price)
+                self.orders[request.client_order_id] = self.working[request.client_order_id] = order
+                self._sent_ns.append(self.time_ns)
+            case CancelOrder(client_order_id=client_order_id):
+                self.orders[client_order_id].cancel_requested = True
+            case TradingStopped(rule=rule):
+                self.halted = rule
+
     @property
     def next_timer_ns(self) -> int | None:
         """When the engine wants a `TimerFired`; None when it waits for nothing."""
@@ -106,6 +134,29 @@ class Engine:
     def cash(self) -> Decimal:
         """Dollars: what the session began with, and what this session's fills brought or took."""
         return self.cash_at_start + sum((running.portfolio.cash_flow for running in self.models.values()), ZERO)
+
+    @property
+    def profit(self) -> Decimal:
+        """Dollars gained or lost: realised this session, and on what is held since it was bought."""
+        held = (running.portfolio.unrealised(self.prices) for running in self.models.values())
+        return self.realised + sum(held, ZERO)
+
+    @property
+    def realised(self) -> Decimal:
+        """Dollars gained or lost on what was closed this session."""
+        return sum((running.portfolio.realised for running in self.models.values()), ZERO)
+
+    @property
+    def equity(self) -> Decimal:
+        """Dollars: cash, and what is held at the last prices (at cost where there is no price yet)."""
+        portfolios = [running.portfolio for running in self.models.values()]
+        return self.cash + sum((portfolio.cost + portfolio.unrealised(self.prices) for portfolio in portfolios), ZERO)
+
+    @property
+    def positions(self) -> dict[str, Decimal]:
+        """Signed shares over all models by symbol, without what is flat."""
+        symbols = {symbol for running in self.models.values() for symbol in running.portfolio.holdings}
+        return {symbol: quantity for symbol in sorted(symbols) if (quantity := self.position(symbol))}
 
     def position(self, symbol: str) -> Decimal:
         """Signed shares of `symbol` over all models."""
@@ -316,12 +367,11 @@ class Engine:
             self._finish(order)
 
     def _fill(self, order: OrderState, report: ExecutionReport, *, keep_status: bool) -> None:
-        if report.execution_id in order.executions:
+        if order.knows(report):
             return
-        order.executions.add(report.execution_id)
         if order.filled_quantity + report.quantity > order.request.quantity:
             self._stop("overfilled", f"{report.client_order_id} was filled beyond its {order.request.quantity} shares")
-        order.filled_quantity += report.quantity
+        order.count(report)
         if not keep_status:
             complete = order.filled_quantity >= order.request.quantity
             order.status = OrderStatus.FILLED if complete else OrderStatus.PARTIALLY_FILLED

@@ -29,9 +29,9 @@ class Holding:
         """Dollars a share on entry; 0 when nothing is held."""
         return self.cost / self.quantity if self.quantity else ZERO
 
-    def unrealised(self, price: float | Decimal) -> Decimal:
-        """Profit in dollars if all were closed at `price`."""
-        return self.quantity * decimal_of(price) - self.cost
+    def unrealised(self, price: float | Decimal | None) -> Decimal:
+        """Profit in dollars if all were closed at `price`; 0 while no price is known."""
+        return ZERO if price is None else self.quantity * decimal_of(price) - self.cost
 
     def fill(self, side: Side, quantity: Decimal, price: Decimal) -> None:
         """Add an execution of `quantity` shares at `price`."""
@@ -78,6 +78,10 @@ class Portfolio:
         return sum((holding.realised for holding in self.holdings.values()), ZERO)
 
     def unrealised(self, prices: dict[str, float]) -> Decimal:
-        """Profit in dollars of what is held, at the last `prices`; what has no price yet counts as unchanged."""
-        held = ((prices.get(symbol), holding) for symbol, holding in self.holdings.items() if holding.quantity)
-        return sum((holding.unrealised(price) for price, holding in held if price is not None), ZERO)
+        """Profit in dollars of what is held, at the last `prices`."""
+        return sum((holding.unrealised(prices.get(symbol)) for symbol, holding in self.holdings.items()), ZERO)
+
+    @property
+    def cost(self) -> Decimal:
+        """Signed dollars paid for what is held."""
+        return sum((holding.cost for holding in self.holdings.values()), ZERO)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from hftd.domain.intents import Intent, Want
-from hftd.domain.orders import OrderRequest, OrderStatus
+from hftd.domain.orders import ExecutionReport, OrderRequest, OrderStatus
 from hftd.engine.portfolio import ZERO, Portfolio
 from hftd.model.contract import HOOKS, Model, WorkingOrder, intents_of, overrides
 
@@ -19,6 +19,7 @@ class RunningModel:
     model: Model
     fingerprint: str
     symbols: tuple[str, ...]
+    parameters: dict[str, Any] = field(default_factory=dict)
     portfolio: Portfolio = field(default_factory=Portfolio)
     paused: bool = False
     hooks: frozenset[str] = field(init=False)
@@ -33,16 +34,36 @@ class RunningModel:
 
 @dataclass(slots=True)
 class OrderState:
-    """An order of this session and how far it has come. `then_open` waits for its fill: the rest of a reversal."""
+    """An order of this session and how far it has come.
+
+    `filled_notional` is dollars paid or received. Executions up to `reconciled_quantity` have been taken from the
+    broker's books, and are old news when their own reports arrive. `then_open` waits for the fill: the other half of
+    a reversal.
+    """
 
     owner: RunningModel
     request: OrderRequest
     reference_price: float | None
     status: OrderStatus = OrderStatus.UNSENT
     filled_quantity: Decimal = ZERO
+    filled_notional: Decimal = ZERO
+    reconciled_quantity: Decimal = ZERO
     executions: set[str] = field(default_factory=set)
     cancel_requested: bool = False
     then_open: Want | None = None
+
+    def knows(self, report: ExecutionReport) -> bool:
+        """Whether this execution has been counted."""
+        covered = not report.reconciled and 0 < report.filled_quantity <= self.reconciled_quantity
+        return covered or report.execution_id in self.executions
+
+    def count(self, report: ExecutionReport) -> None:
+        """Add an execution."""
+        self.executions.add(report.execution_id)
+        self.filled_quantity += report.quantity
+        self.filled_notional += report.quantity * report.price
+        if report.reconciled:
+            self.reconciled_quantity = report.filled_quantity
 
     @property
     def remaining(self) -> Decimal:

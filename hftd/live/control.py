@@ -1,0 +1,98 @@
+"""The control socket: one JSON object a line asks, one JSON object a line answers.
+
+It stands in the runtime directory under systemd, else in the state directory, with mode 0660: who may open it may ask.
+"""
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from hftd.errors import StateError
+
+NAME = "control.sock"
+TIMEOUT_S = 5.0
+LINE_LIMIT = 65_536
+
+Answers = Mapping[str, Callable[[], Any]]
+"""What may be asked, and what answers it."""
+
+
+def socket_path(state: Path, environment: Mapping[str, str]) -> Path:
+    """Where the daemon of `state` listens."""
+    runtime = environment.get("RUNTIME_DIRECTORY", "").split(":")[0]
+    return (Path(runtime) if runtime else state) / NAME
+
+
+@contextmanager
+def _short(path: Path) -> Any:
+    """`path` by way of its folder's descriptor: the address of a unix socket may be no longer than 107 bytes."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+class ControlServer:
+    """Answers on the control socket of a running daemon."""
+
+    def __init__(self, path: Path, answers: Answers) -> None:
+        self._path = path
+        self._answers = answers
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Listen. What a dead daemon left at the path is removed: the state's lock says that nobody else lives."""
+        with suppress(FileNotFoundError):
+            self._path.unlink()
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with _short(self._path) as address:
+            listener.bind(address)
+        self._path.chmod(0o660)
+        self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=LINE_LIMIT)
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            with suppress(FileNotFoundError):
+                self._path.unlink()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, ValueError, TimeoutError):
+            async with asyncio.timeout(TIMEOUT_S):
+                line = await reader.readline()
+                writer.write(json.dumps(self._answer(line)).encode() + b"\n")
+                await writer.drain()
+        writer.close()
+
+    def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            asked = json.loads(line)["ask"]
+            answer = self._answers[asked]
+        except (ValueError, TypeError, KeyError):
+            return {"error": f'expected {{"ask": NAME}} with one of {", ".join(sorted(self._answers))}'}
+        return {"answer": answer()}
+
+
+def ask(path: Path, what: str) -> Any:
+    """The running daemon's answer; None when none runs there. Raises StateError when it may not be asked or is stuck."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel, _short(path) as address:
+            channel.settimeout(TIMEOUT_S)
+            channel.connect(address)
+            channel.sendall(json.dumps({"ask": what}).encode() + b"\n")
+            reply = json.loads(channel.makefile("rb").readline())
+    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+        return None
+    except PermissionError as error:
+        raise StateError(f"{path}: this user may not ask the daemon; use sudo, or join the group hftd") from error
+    except (TimeoutError, ValueError) as error:
+        raise StateError(f"{path}: the daemon did not answer within {TIMEOUT_S:.0f} s; see its log") from error
+    if "error" in reply:
+        raise StateError(f"{path}: the daemon answered: {reply['error']}")
+    return reply["answer"]

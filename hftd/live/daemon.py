@@ -1,0 +1,495 @@
+"""The daemon: asleep while the market is closed, one session after another, everything through one inbox.
+
+    closed ─► wait for the open ─► connect, recover, reconcile ─► open: step events ─► close: report ─► closed
+
+One coroutine does all of it. It waits in one place only (`_pump`), so there is never more than one thing going on, and
+an exchange in lockstep knows when we are done.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
+
+from hftd.broker.base import (
+    Broker,
+    ClockAnnouncement,
+    Feed,
+    FeedState,
+    FeedStatus,
+    MarketMessage,
+    Message,
+    UnknownMessage,
+)
+from hftd.calendar import NEW_YORK, Calendar
+from hftd.clock import Clock, ExchangeClock
+from hftd.domain.account import Account, BrokerClock
+from hftd.domain.convert import MINUTE_NS, SECOND_NS, datetime_of, text_of
+from hftd.domain.events import (
+    CarriedPosition,
+    OrderReported,
+    PortfolioCarried,
+    SessionClosed,
+    SessionOpened,
+    TradingHalted,
+    TradingResumed,
+)
+from hftd.domain.orders import ExecutionReport
+from hftd.domain.session import Session
+from hftd.engine.engine import Engine
+from hftd.engine.risk import Limits
+from hftd.engine.state import HookCaller, RunningModel
+from hftd.engine.tally import Tally
+from hftd.errors import BrokerError, BrokerUnavailable
+from hftd.journal import Journal, journal_path
+from hftd.live.inbox import Inbox, Overflowed
+from hftd.live.lockstep import Lockstep
+from hftd.live.reconcile import missing_reports
+from hftd.live.recovery import carried_of, carried_positions, recover
+from hftd.live.story import signed_money
+from hftd.live.systemd import Notifier
+from hftd.live.trader import Trader
+
+log = structlog.get_logger()
+Answer = TypeVar("Answer")
+
+LEAD_NS = MINUTE_NS
+"""How long before the open the sockets are connected."""
+LINGER_NS = MINUTE_NS
+"""How long after the close the last bar and the last reports are waited for."""
+CLOCK_CHECK_NS = 5 * MINUTE_NS
+"""How often during a session the broker is asked whether the market is open."""
+DISAGREEMENT_RETRY_NS = 30 * SECOND_NS
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a daemon is to do, settled before it starts. `make_models` builds fresh instances for each session."""
+
+    state: Path
+    run_id: str
+    symbols: tuple[str, ...]
+    limits: Limits
+    late_after_s: float
+    make_models: Callable[[], list[RunningModel]]
+    settings_json: str = "{}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What it came to when the daemon ended. Money in dollars, positions in shares."""
+
+    tally: Tally
+    positions: dict[str, Decimal]
+    cash: Decimal
+    equity: Decimal
+    profit: Decimal
+
+
+class Daemon:
+    """Lives until `stop` is called or `sessions` sessions have closed.
+
+    `lockstep` is told which hold has been dealt with when the broker is an exchange whose time stands still meanwhile.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        broker: Broker,
+        clock: Clock,
+        calendar: Calendar,
+        notifier: Notifier,
+        done: Callable[[int], None] | None = None,
+    ) -> None:
+        self.plan = plan
+        self.tally = Tally()
+        self.phase = "starting"
+        self._broker = broker
+        self._clock = clock
+        self._calendar = calendar
+        self._notifier = notifier
+        self._lockstep = Lockstep(done, self._is_busy) if done else None
+        self.inbox = Inbox(clock, self._on_idle)
+        self._trader: Trader | None = None
+        self._carried: tuple[CarriedPosition, ...] = ()
+        self._realised = Decimal(0)
+        self._unrealised = Decimal(0)
+        self._closing: tuple[dict[str, Decimal], Decimal, Decimal] | None = None
+        self._stopping = False
+        self._next_clock_check_ns = 0
+
+    # -- the whole life ------------------------------------------------------------------------------------------
+
+    async def run(self, sessions: int | None = None) -> Outcome:
+        """Live session after session. Raises what cannot be cured by waiting: refused keys, an unusable journal."""
+        self._carried = carried_positions(self.plan.state)
+        ticker = asyncio.create_task(self._tick())
+        self._notifier.ready()
+        try:
+            while not self._stopping and (sessions is None or self.tally.sessions < sessions):
+                await self._one_session(self._calendar.next_session(self._clock.now_ns()))
+        finally:
+            self._notifier.stopping()
+            ticker.cancel()
+            self.inbox.close()
+            await self._broker.disconnect()
+        return self._outcome()
+
+    def stop(self) -> None:
+        """End in order, soon: no more signals, what was sent is answered or given up, the journal is closed."""
+        self._stopping = True
+        self.inbox.wake()
+
+    async def _one_session(self, session: Session) -> None:
+        await self._sleep_until_open(session)
+        if self._stopping:
+            return
+        trader = await self._prepare(session)
+        if trader is None:
+            return
+        self._trader = trader
+        try:
+            await self._pump(session.open_ns)
+            if await self._is_really_open(session):
+                await self._trade(session, trader)
+            elif not self._stopping:
+                await self._pump(session.close_ns)
+            await self._settle(trader)
+        finally:
+            self._leave(trader)
+        await self._broker.disconnect()
+
+    async def _sleep_until_open(self, session: Session) -> None:
+        wake_ns = session.open_ns - LEAD_NS
+        if self._clock.now_ns() >= wake_ns:
+            return
+        opens = f"{datetime_of(session.open_ns).astimezone(NEW_YORK):%a %Y-%m-%d %H:%M} New York"
+        asleep_s = (wake_ns - self._clock.now_ns()) // SECOND_NS
+        log.info("market.closed", opens=opens, sleeping=_length_of(asleep_s))
+        self._say("closed", f"closed; asleep until {opens}")
+        if (told := await self._broker_clock()) is not None and told.is_open:
+            self._warn_disagreement("closed", "open")
+        await self._pump(wake_ns)
+
+    async def _trade(self, session: Session, trader: Trader) -> None:
+        if not trader.engine.is_open:
+            trader.take(SessionOpened(max(session.open_ns, self._clock.now_ns()), session), "calendar")
+        self._next_clock_check_ns = self._clock.now_ns() + CLOCK_CHECK_NS
+        while not self._stopping and self._clock.now_ns() < session.close_ns:
+            await self._pump(min(session.close_ns, self._next_clock_check_ns))
+            await self._check_broker_clock(session, trader)
+        if self._stopping:
+            return
+        trader.take(SessionClosed(session.close_ns, session), "calendar")
+        self._say("closing", "the market has closed; waiting for the last reports")
+        await self._pump(session.close_ns + LINGER_NS)
+
+    # -- connecting ----------------------------------------------------------------------------------------------
+
+    async def _prepare(self, session: Session) -> Trader | None:
+        """Everything that must stand before the first bar; None when told to stop meanwhile."""
+        self._say("connecting", "connecting to the broker")
+        account = await self._patiently(self._connect)
+        if account is None:
+            return None
+        trader = self._make_trader(session, account)
+        await self._reconcile(trader)
+        await self._backfill(session, trader)
+        return trader
+
+    async def _connect(self) -> Account:
+        await self._broker.connect(self._receive)
+        await self._broker.subscribe(bars=self.plan.symbols)
+        return await self._broker.account()
+
+    def _make_trader(self, session: Session, account: Account) -> Trader:
+        journal = Journal.open(journal_path(self.plan.state, session.day), session, self.plan.run_id)
+        journal.set_meta("account_id", account.account_id)
+        journal.set_meta("settings", self.plan.settings_json)
+        recovered = recover(journal, self._carried, partial(self._make_engine, session))
+        trader = Trader(
+            engine=recovered.engine,
+            journal=journal,
+            guard=recovered.guard,
+            broker=self._broker,
+            clock=self._clock,
+            tally=self.tally,
+            deliver=self._deliver,
+            answered=self.inbox.wake,
+            late_after_s=self.plan.late_after_s,
+            sequentially=self._lockstep is not None,
+        )
+        for bar in recovered.bars:
+            trader.recall_bar(bar)
+        for event, commands in recovered.steps:
+            self.tally.add(event, commands)
+        for running in recovered.engine.models.values():
+            journal.add_model(running.model_id, running.fingerprint, running.symbols, running.parameters)
+        if not recovered.engine.sequence:
+            trader.take(PortfolioCarried(self._clock.now_ns(), account.cash, self._carried), "journal")
+        return trader
+
+    def _make_engine(self, session: Session, call: HookCaller, besides: Iterable[RunningModel]) -> Engine:
+        """Models that are gone keep what they hold, so that it is flattened, and decide nothing."""
+        models = {running.model_id: running for running in (*besides, *self.plan.make_models())}
+        return Engine(session, models.values(), self.plan.limits, self.plan.run_id, call)
+
+    async def _patiently(self, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
+        """Ask until there is an answer: a broker that is away is waited for. None when told to stop meanwhile."""
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(BrokerUnavailable),
+            wait=wait_exponential_jitter(initial=1, max=30),
+            stop=lambda _: self._stopping,
+            before_sleep=self._tell_waiting,
+            sleep=self._nap,
+            retry_error_callback=lambda _: None,
+        ):
+            with attempt:
+                return await ask()
+        return None
+
+    def _tell_waiting(self, attempt: RetryCallState) -> None:
+        error = attempt.outcome.exception() if attempt.outcome else None
+        log.warning("broker.unreachable", attempt=attempt.attempt_number, error=str(error))
+        self._say("waiting", f"waiting for the broker: {error}")
+
+    async def _nap(self, wall_s: float) -> None:
+        await self._pump(self._clock.now_ns() + int(wall_s * self._clock.speed * SECOND_NS))
+
+    async def _reconcile(self, trader: Trader) -> None:
+        """Ask what became of the orders that we believe to be working, and take in what was missed."""
+        for order in list(trader.engine.working.values()):
+            found = await self._patiently(lambda id=order.request.client_order_id: self._broker.order(id))  # type: ignore[misc]
+            for report in missing_reports(order, found, self._clock.now_ns()):
+                log.info("order.reconciled", id=report.client_order_id, report=str(report.kind))
+                trader.take(OrderReported(report), "reconciliation")
+
+    async def _backfill(self, session: Session, trader: Trader) -> None:
+        """Bars that were missed come by REST, marked late: the model learns from them and does not trade on them."""
+        now_ns = self._clock.now_ns()
+        known_ns = min((trader.last_bar_ns(symbol) or 0 for symbol in self.plan.symbols), default=0)
+        start_ns = max(session.open_ns, known_ns + MINUTE_NS)
+        end_ns = min(now_ns, session.close_ns) - MINUTE_NS
+        if start_ns > end_ns:
+            return
+        bars = await self._patiently(lambda: self._broker.bars(self.plan.symbols, start_ns, end_ns)) or []
+        log.info("bars.backfilled", bars=len(bars), since=f"{datetime_of(start_ns).astimezone(NEW_YORK):%H:%M}")
+        for bar in bars:
+            trader.take_market(bar, "backfill", self._clock.now_ns(), late=True)
+
+    # -- is the market open? -------------------------------------------------------------------------------------
+
+    async def _broker_clock(self) -> BrokerClock | None:
+        try:
+            return await self._broker.clock()
+        except BrokerError as error:
+            log.warning("broker.unreachable", asked="clock", error=str(error))
+            return None
+
+    def _warn_disagreement(self, calendar: str, broker: str) -> None:
+        log.warning("session.disagreement", calendar=f"{self._calendar.name} says {calendar}", broker=f"says {broker}")
+
+    async def _is_really_open(self, session: Session) -> bool:
+        """Wait until the broker too says open; False when it never does, or when told to stop."""
+        warned = False
+        while not self._stopping and self._clock.now_ns() < session.close_ns:
+            told = await self._broker_clock()
+            if told is not None and told.is_open:
+                return True
+            if told is not None and not warned:
+                warned = True
+                self._warn_disagreement("open", "closed")
+                self._say("waiting", "the calendar says open, the broker says closed: no order is sent")
+            await self._pump(self._clock.now_ns() + DISAGREEMENT_RETRY_NS)
+        return False
+
+    async def _check_broker_clock(self, session: Session, trader: Trader) -> None:
+        """A closing that no calendar knew of stops new exposure, until the broker says open again."""
+        now_ns = self._clock.now_ns()
+        if self._stopping or now_ns < self._next_clock_check_ns or now_ns >= session.close_ns:
+            return
+        self._next_clock_check_ns = now_ns + CLOCK_CHECK_NS
+        told = await self._broker_clock()
+        if told is None:
+            return
+        halted = trader.engine.halted
+        if not told.is_open and halted is None and self._clock.now_ns() < session.close_ns:
+            self._warn_disagreement("open", "closed")
+            trader.take(TradingHalted(now_ns, "broker_closed", "the broker says the market is closed"), "broker")
+        elif told.is_open and halted == "broker_closed":
+            trader.take(TradingResumed(now_ns, "the broker says the market is open again"), "broker")
+
+    # -- the one place where it waits ----------------------------------------------------------------------------
+
+    async def _pump(self, until_ns: int) -> None:
+        """Deal with what arrives until the clock is at `until_ns` or a stop was asked for."""
+        while True:
+            await self._take_all()
+            if self._stopping or self._clock.now_ns() >= until_ns:
+                return
+            await self.inbox.wait_until(self._next_wake_ns(until_ns))
+
+    async def _take_all(self) -> None:
+        while (item := self.inbox.take()) is not None:
+            await self._deal_with(item)
+        if self._trader is not None:
+            self._trader.take_timers()
+            self._say_trading()
+        self._notifier.watchdog()
+
+    def _next_wake_ns(self, until_ns: int) -> int:
+        timer_ns = self._trader.engine.next_timer_ns if self._trader else None
+        return until_ns if timer_ns is None else min(until_ns, timer_ns)
+
+    async def _tick(self) -> None:
+        """Make the loop go round often enough for the service manager's watchdog."""
+        while interval_s := self._notifier.watchdog_interval_s:
+            await asyncio.sleep(interval_s)
+            self.inbox.wake()
+
+    def _on_idle(self) -> None:
+        if self._lockstep:
+            for message in self._lockstep.release():
+                self.inbox.put(message)
+            if not len(self.inbox):
+                self._lockstep.idle()
+
+    def _is_busy(self) -> bool:
+        return self._trader is not None and self._trader.outstanding > 0
+
+    # -- what arrives --------------------------------------------------------------------------------------------
+
+    def _receive(self, message: Message) -> None:
+        """The broker's sink."""
+        for ready in self._lockstep.offer(message) if self._lockstep else (message,):
+            self.inbox.put(ready)
+
+    def _deliver(self, report: ExecutionReport) -> None:
+        """The answer to a request of ours."""
+        self.inbox.put(report)
+
+    def receive_clock(self, announcement: ClockAnnouncement) -> None:
+        """The exchange's clock, which is heard even while we sleep."""
+        self._receive(announcement)
+
+    async def _deal_with(self, item: Any) -> None:
+        match item:
+            case ClockAnnouncement():
+                self._follow_clock(item)
+            case FeedStatus():
+                await self._follow_feed(item)
+            case UnknownMessage():
+                log.warning("message.unknown", feed=str(item.feed), text=item.text[:500], problem=item.problem)
+            case Overflowed():
+                log.error("inbox.overflowed", lost=item.lost)
+                self._halt("overflow", f"{item.lost} messages arrived faster than they could be dealt with")
+            case _ if self._trader is not None:
+                self._take(self._trader, item)
+
+    def _take(self, trader: Trader, item: Any) -> None:
+        if isinstance(item, ExecutionReport):
+            trader.take(OrderReported(item), "broker")
+        elif isinstance(item, MarketMessage) and not item.correction and not item.daily:
+            trader.take_market(item.data, "socket", item.received_ns)
+
+    def _follow_clock(self, announcement: ClockAnnouncement) -> None:
+        if isinstance(self._clock, ExchangeClock):
+            self._clock.announce(announcement.time_ns, announcement.speed, held=announcement.hold > 0)
+
+    async def _follow_feed(self, status: FeedStatus) -> None:
+        level = log.info if status.state is FeedState.UP else log.warning
+        level(f"feed.{status.state}", feed=str(status.feed), **({"detail": status.detail} if status.detail else {}))
+        if status.state is FeedState.UP and status.quiet_since_ns and self._trader is not None:
+            if status.feed is Feed.TRADES:
+                await self._reconcile(self._trader)
+            else:
+                await self._backfill(self._trader.engine.session, self._trader)
+
+    def _halt(self, rule: str, reason: str) -> None:
+        if self._trader is not None:
+            self._trader.take(TradingHalted(self._clock.now_ns(), rule, reason), "daemon")
+
+    # -- the end of a session ------------------------------------------------------------------------------------
+
+    async def _settle(self, trader: Trader) -> None:
+        """Wait for the answers to what was sent, and take them in."""
+        await trader.settle()
+        await self._take_all()
+        if not self._stopping:
+            await self._compare(trader.engine)
+
+    async def _compare(self, engine: Engine) -> None:
+        """Hold our ledger against the broker's."""
+        try:
+            account, positions = await self._broker.account(), await self._broker.positions()
+        except BrokerError as error:
+            log.warning("account.unchecked", error=str(error))
+            return
+        theirs = {position.symbol: position.quantity for position in positions if position.symbol in self.plan.symbols}
+        if theirs == engine.positions and account.cash == engine.cash:
+            log.info("account.agrees", cash=text_of(account.cash), positions=len(theirs))
+        else:
+            log.warning(
+                "account.differs",
+                ours={symbol: text_of(quantity) for symbol, quantity in engine.positions.items()},
+                brokers={symbol: text_of(quantity) for symbol, quantity in theirs.items()},
+                our_cash=text_of(engine.cash),
+                brokers_cash=text_of(account.cash),
+            )
+
+    def _leave(self, trader: Trader) -> None:
+        engine = trader.engine
+        self._closing = (engine.positions, engine.cash, engine.equity)
+        self._realised += engine.realised
+        self._unrealised = engine.profit - engine.realised
+        self._carried = carried_of(engine)
+        self._trader = None
+        trader.journal.close()
+
+    # -- telling -------------------------------------------------------------------------------------------------
+
+    @property
+    def trader(self) -> Trader | None:
+        """The session going on, None while closed."""
+        return self._trader
+
+    def _say(self, phase: str, line: str) -> None:
+        self.phase = phase
+        self._notifier.status(line)
+
+    def _say_trading(self) -> None:
+        if self._trader is not None and self._trader.engine.is_open:
+            self._say("open", status_line(self._trader.engine, self.tally))
+
+    def _outcome(self) -> Outcome:
+        positions, cash, equity = self._closing or ({}, Decimal(0), Decimal(0))
+        return Outcome(self.tally, positions, cash, equity, self._realised + self._unrealised)
+
+
+def status_line(engine: Engine, tally: Tally) -> str:
+    """One line for a person: open until 16:00 ET · volume_17_31 · 212 bars · 17 orders · SPY -5 · P&L +3.20."""
+    closes = f"{datetime_of(engine.session.close_ns).astimezone(NEW_YORK):%H:%M}"
+    held = [f"{symbol} {quantity:+}" for symbol, quantity in engine.positions.items()] or ["flat"]
+    halted = [f"halted: {engine.halted}"] if engine.halted else []
+    parts: Iterable[str] = (
+        f"open until {closes} ET",
+        *halted,
+        ", ".join(engine.models),
+        f"{tally.bars} bars",
+        f"{tally.orders} orders",
+        *held,
+        f"P&L {signed_money(engine.profit)}",
+    )
+    return " · ".join(parts)
+
+
+def _length_of(seconds: int) -> str:
+    hours, rest = divmod(seconds, 3600)
+    minutes, seconds = divmod(rest, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"

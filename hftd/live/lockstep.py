@@ -1,0 +1,72 @@
+"""Keeping step with an exchange whose time stands still until we have said `done`.
+
+The exchange sends what happened at one instant on several sockets, then a mark with the number of the hold on each of
+them. Whatever order the sockets deliver in, the instant is handed on in one: reports, market data, the clock. So a
+run does not depend on how fast the machine is, and the same run twice writes the same journal.
+"""
+
+from collections.abc import Callable, Sequence
+
+from hftd.broker.base import ClockAnnouncement, Feed, FeedState, FeedStatus, Mark, MarketMessage, Message
+from hftd.domain.orders import ExecutionReport
+
+
+class Lockstep:
+    """Sorts one instant's messages and decides when it is done. `is_busy` tells whether requests are unanswered."""
+
+    def __init__(self, done: Callable[[int], None], is_busy: Callable[[], bool]) -> None:
+        self._done = done
+        self._is_busy = is_busy
+        self._marks: dict[Feed, int] = {Feed.CLOCK: 0}
+        self._pending: list[Message] = []
+        self._announcement: ClockAnnouncement | None = None
+        self._latest = 0
+        self._said = 0
+
+    def offer(self, message: Message) -> Sequence[Message]:
+        """Take in one message and return those that may be dealt with now, in order."""
+        match message:
+            case Mark(feed=feed, hold=hold):
+                self._marks[feed] = hold
+            case ClockAnnouncement(hold=hold):
+                self._marks[Feed.CLOCK] = hold
+                self._announcement = message
+                self._latest = hold
+            case FeedStatus(feed=feed, state=state):
+                self._follow(feed, state)
+                return (message,)
+            case _:
+                self._pending.append(message)
+        return self.release()
+
+    def release(self) -> Sequence[Message]:
+        """The instant's messages, once all of them are here and nothing of ours is unanswered."""
+        if self._announcement is None or self._is_busy() or not self._is_complete():
+            return ()
+        pending, self._pending = self._pending, []
+        announcement, self._announcement = self._announcement, None
+        return (*sorted(pending, key=_turn), announcement)
+
+    def idle(self) -> None:
+        """Everything handed on has been dealt with: let time go on, if nothing is on its way."""
+        if self._announcement is None and not self._is_busy() and self._said < self._latest and self._is_complete():
+            self._said = self._latest
+            self._done(self._latest)
+
+    def _is_complete(self) -> bool:
+        return all(mark >= self._latest for mark in self._marks.values())
+
+    def _follow(self, feed: Feed, state: FeedState) -> None:
+        if state is FeedState.UP:
+            self._marks[feed] = self._latest  # what came before it was connected it will not be told
+        elif state in (FeedState.DOWN, FeedState.FAILED):
+            self._marks.pop(feed, None)
+
+
+def _turn(message: Message) -> tuple[int, int, str]:
+    """Place within an instant: reports in their own order, then market data by time and symbol, then the rest."""
+    if isinstance(message, ExecutionReport):
+        return (0, 0, "")
+    if isinstance(message, MarketMessage):
+        return (1, message.data.time_ns, message.data.symbol)
+    return (2, 0, "")

@@ -1,0 +1,135 @@
+"""Getting back to where we were: an engine rebuilt from a session's journal.
+
+The same models are run through the same events and must decide the same; then the engine is as if it had never
+stopped. Where that cannot be (a model file was edited, or is gone) the engine takes over what was decided then, and
+the new models start knowing nothing of the session so far.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from itertools import groupby
+from pathlib import Path
+
+import structlog
+
+from hftd.domain.commands import Command
+from hftd.domain.events import BarReceived, CarriedPosition, Event, ModelFaulted, SessionClosed, SessionOpened
+from hftd.domain.market import Bar
+from hftd.domain.session import Session
+from hftd.engine.engine import Engine
+from hftd.engine.risk import Limits
+from hftd.engine.state import HookCaller, RunningModel
+from hftd.journal import Journal, Reader, latest
+from hftd.live.guard import Guard
+from hftd.model.contract import Model
+
+log = structlog.get_logger()
+
+Step = tuple[Event, list[Command]]
+MakeEngine = Callable[[HookCaller, Iterable[RunningModel]], Engine]
+"""Builds an engine of the settings' models and of the models given besides."""
+
+NO_LIMITS = Limits(Decimal("Infinity"), Decimal("Infinity"), 1_000_000_000, flatten_before_close_ns=None)
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """An engine that knows its session so far; `steps` is what it knows."""
+
+    engine: Engine
+    guard: Guard
+    steps: Sequence[Step]
+
+    @property
+    def bars(self) -> list[Bar]:
+        return [event.bar for event, _ in self.steps if isinstance(event, BarReceived)]
+
+
+def steps_of(journal: Reader) -> list[Step]:
+    """Every event of a journal with the commands that followed from it."""
+    grouped = groupby(journal.commands(), key=lambda row: row[0])
+    commands = {sequence: [command for _, command in rows] for sequence, rows in grouped}
+    return [(event, commands.get(sequence, [])) for sequence, event in journal.events()]
+
+
+def recover(journal: Journal, carried: Iterable[CarriedPosition], make_engine: MakeEngine) -> Recovered:
+    """The engine of the session that `journal` is of, after everything in it."""
+    steps = steps_of(journal)
+    guard = Guard([event for event, _ in steps if isinstance(event, ModelFaulted)])
+    if not steps:
+        return Recovered(make_engine(guard, _retired(carried)), guard, steps)
+    engine = make_engine(guard, _retired_of(journal))
+    if _same_models(journal, engine) and _replay(engine, steps, journal):
+        log.info("session.recovered", events=len(steps), how="replayed through the same models")
+    else:
+        engine = make_engine(guard, _retired_of(journal))
+        _follow(engine, steps)
+        log.warning("session.recovered", events=len(steps), how="orders taken over; models begin anew")
+    return Recovered(engine, guard, steps)
+
+
+def _retired(carried: Iterable[CarriedPosition]) -> list[RunningModel]:
+    return [RunningModel(position.model_id, Model(), "", ()) for position in carried]
+
+
+def _retired_of(journal: Reader) -> list[RunningModel]:
+    return [RunningModel(model.model_id, Model(), model.fingerprint, model.symbols) for model in journal.models()]
+
+
+def _same_models(journal: Reader, engine: Engine) -> bool:
+    then = {(model.model_id, model.fingerprint) for model in journal.models()}
+    now = {(running.model_id, running.fingerprint) for running in engine.models.values()}
+    return then == now
+
+
+def _replay(engine: Engine, steps: Sequence[Step], journal: Journal) -> bool:
+    """Step every event; False as soon as other commands come out than did then."""
+    for event, commands in steps:
+        decided = engine.step(event)
+        if decided and not commands and engine.sequence == len(steps):
+            journal.append_commands(engine.sequence, decided)  # we were killed just before these were written
+        elif decided != commands:
+            log.warning("journal.differs", event=engine.sequence, then=len(commands), now=len(decided))
+            return False
+    return True
+
+
+def _follow(engine: Engine, steps: Iterable[Step]) -> None:
+    for event, commands in steps:
+        engine.follow(event, commands)
+
+
+def reviewed(journal: Reader) -> Engine:
+    """The engine as it stood at the end of a journal, with models that do nothing: positions, orders, cash."""
+    steps = steps_of(journal)
+    engine = Engine(_session_of(journal, steps), _retired_of(journal), NO_LIMITS, journal.meta()["run_id"])
+    _follow(engine, steps)
+    return engine
+
+
+def _session_of(journal: Reader, steps: Iterable[Step]) -> Session:
+    for event, _ in steps:
+        if isinstance(event, SessionOpened | SessionClosed):
+            return event.session
+    return Session(0, 0, date.fromisoformat(journal.meta()["session"]))
+
+
+def carried_positions(state: Path) -> tuple[CarriedPosition, ...]:
+    """What each model held at the end of the newest journal; nothing when there is none."""
+    path = latest(state)
+    if path is None:
+        return ()
+    with Journal.read(path) as journal:
+        return carried_of(reviewed(journal))
+
+
+def carried_of(engine: Engine) -> tuple[CarriedPosition, ...]:
+    """What each model holds, to begin the next session with."""
+    return tuple(
+        CarriedPosition(running.model_id, symbol, holding.quantity, holding.cost)
+        for running in engine.models.values()
+        for symbol, holding in running.portfolio.holdings.items()
+        if holding.quantity
+    )

@@ -1,0 +1,190 @@
+"""What the log tells of each step: one line for each thing that happened, named as in the journal."""
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any
+
+import structlog
+
+from hftd.calendar import NEW_YORK
+from hftd.domain import commands, events
+from hftd.domain.convert import cents, datetime_of, decimal_of, text_of
+from hftd.domain.orders import ReportKind
+from hftd.engine.engine import Engine
+from hftd.engine.order_states import FILLS
+
+log = structlog.get_logger()
+
+REPORT_NAMES = {ReportKind.FILL: "order.filled", ReportKind.PARTIAL_FILL: "order.partially_filled"}
+
+
+class Story:
+    """Tells the steps of one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._executions: set[str] = set()
+
+    def tell(self, event: events.Event, out: Iterable[commands.Command]) -> None:
+        """Log an event that has been stepped, and its commands."""
+        if teller := _EVENTS.get(type(event)):
+            teller(self, event)
+        for command in out:
+            _COMMANDS[type(command)](command)
+
+    def _bar(self, event: events.BarReceived) -> None:
+        bar = event.bar
+        late = {"late": True} if event.late else {}
+        minute = f"{datetime_of(bar.time_ns).astimezone(NEW_YORK):%H:%M}"
+        log.info("bar.received", symbol=bar.symbol, minute=minute, close=bar.close, volume=bar.volume, **late)
+
+    def _report(self, event: events.OrderReported) -> None:
+        report = event.report
+        order = self._engine.orders.get(report.client_order_id)
+        if order is None:
+            log.info("order.foreign", id=report.client_order_id, report=str(report.kind), symbol=report.symbol)
+            return
+        about: dict[str, Any] = {"symbol": order.request.symbol, "side": str(order.request.side)}
+        if report.kind not in FILLS:
+            reason = {"reason": report.reason} if report.reason else {}
+            level = log.warning if report.kind is ReportKind.REJECTED else log.info
+            level(f"order.{report.kind}", **about, **reason, id=report.client_order_id)
+        elif report.execution_id not in self._executions:
+            self._executions.add(report.execution_id)
+            log.info(REPORT_NAMES[report.kind], **about, **self._fill(order.request.symbol, report))
+
+    def _fill(self, symbol: str, report: Any) -> dict[str, Any]:
+        return {
+            "quantity": text_of(report.quantity),
+            "price": text_of(report.price),
+            "position": text_of(self._engine.position(symbol)),
+            "cash": money(self._engine.cash),
+            "pnl": signed_money(self._engine.profit),
+            "id": report.client_order_id,
+        }
+
+    def _opened(self, event: events.SessionOpened) -> None:
+        log.info("session.opened", day=event.session.day, closes=_clock_time(event.session.close_ns))
+
+    def _closed(self, event: events.SessionClosed) -> None:
+        positions = {s: text_of(q) for s, q in self._engine.positions.items()}
+        log.info(
+            "session.closed",
+            day=event.session.day,
+            positions=positions or "none",
+            cash=money(self._engine.cash),
+            pnl=signed_money(self._engine.profit),
+        )
+
+    def _carried(self, event: events.PortfolioCarried) -> None:
+        for carried in event.positions:
+            log.info(
+                "position.carried", model=carried.model_id, symbol=carried.symbol, quantity=text_of(carried.quantity)
+            )
+
+    def _timer(self, event: events.TimerFired) -> None:
+        log.info("timer.fired", name=event.name)
+
+    def _halted(self, event: events.TradingHalted) -> None:
+        log.error("trading.halted", rule=event.rule, reason=event.reason)
+
+    def _resumed(self, event: events.TradingResumed) -> None:
+        log.info("trading.resumed", reason=event.reason)
+
+    def _faulted(self, event: events.ModelFaulted) -> None:
+        log.error("model.paused", model=event.model_id, error=event.error, until="the next open")
+
+
+def _clock_time(time_ns: int) -> str:
+    return f"{datetime_of(time_ns).astimezone(NEW_YORK):%H:%M}"
+
+
+def money(amount: Decimal) -> str:
+    """Dollars and cents: 100,000.00."""
+    return f"{cents(amount):,}"
+
+
+def signed_money(amount: Decimal) -> str:
+    """Dollars and cents with their sign: +3.20."""
+    return f"{cents(amount):+,}"
+
+
+def _signal(command: commands.SignalRaised) -> None:
+    log.info(
+        "signal.raised",
+        model=command.model_id,
+        side=str(command.side),
+        quantity=text_of(command.quantity),
+        symbol=command.symbol,
+        reason=command.reason,
+    )
+
+
+def _dropped(command: commands.SignalDropped) -> None:
+    log.info(
+        f"signal.{command.cause}", model=command.model_id, side=str(command.side), symbol=command.symbol, sent="no"
+    )
+
+
+def _refused(command: commands.OrderRefused) -> None:
+    log.warning(
+        "order.refused",
+        symbol=command.symbol,
+        side=str(command.side),
+        quantity=text_of(command.quantity),
+        rule=command.rule,
+        limit=text_of(command.limit),
+        value=text_of(command.value),
+    )
+
+
+def _submitted(command: commands.SubmitOrder) -> None:
+    order = command.order
+    price = {} if order.limit_price is None else {"limit": text_of(order.limit_price)}
+    about = {} if command.reference_price is None else {"market": text_of(decimal_of(command.reference_price))}
+    log.info(
+        "order.submitted",
+        symbol=order.symbol,
+        side=str(order.side),
+        quantity=text_of(order.quantity),
+        type=str(order.type),
+        **price,
+        **about,
+        reason=command.reason,
+        id=order.client_order_id,
+    )
+
+
+def _cancelled(command: commands.CancelOrder) -> None:
+    log.info("order.cancel_requested", id=command.client_order_id, reason=command.reason)
+
+
+def _replaced(command: commands.ReplaceOrder) -> None:
+    log.info("order.replace_requested", id=command.client_order_id, successor=command.new_client_order_id)
+
+
+def _stopped(command: commands.TradingStopped) -> None:
+    log.error("trading.halted", rule=command.rule, reason=command.reason)
+
+
+_EVENTS: dict[type, Callable[[Story, Any], None]] = {
+    events.BarReceived: Story._bar,
+    events.OrderReported: Story._report,
+    events.PortfolioCarried: Story._carried,
+    events.SessionOpened: Story._opened,
+    events.SessionClosed: Story._closed,
+    events.TimerFired: Story._timer,
+    events.TradingHalted: Story._halted,
+    events.TradingResumed: Story._resumed,
+    events.ModelFaulted: Story._faulted,
+}
+
+_COMMANDS: dict[type, Callable[[Any], None]] = {
+    commands.SignalRaised: _signal,
+    commands.SignalDropped: _dropped,
+    commands.OrderRefused: _refused,
+    commands.SubmitOrder: _submitted,
+    commands.CancelOrder: _cancelled,
+    commands.ReplaceOrder: _replaced,
+    commands.TradingStopped: _stopped,
+}

@@ -1,0 +1,63 @@
+"""Talking to systemd: readiness, status line, watchdog, by datagrams to the socket in NOTIFY_SOCKET (sd_notify(3)).
+
+Outside systemd every call does nothing.
+"""
+
+import os
+import socket
+
+from hftd.clock import monotonic_s
+
+
+class Notifier:
+    """Tells the service manager how we are. `status` sends only changes, `watchdog` only as often as asked for."""
+
+    def __init__(self, address: str | None = None, watchdog_us: int | None = None) -> None:
+        self._address = address if address is not None else os.environ.get("NOTIFY_SOCKET", "")
+        every_us = watchdog_us if watchdog_us is not None else _watchdog_us()
+        self._interval_s = every_us / 2e6
+        self._pinged_at_s = 0.0
+        self._status = ""
+
+    @property
+    def watchdog_interval_s(self) -> float:
+        """How often `watchdog` must be called; 0 when nobody watches."""
+        return self._interval_s
+
+    def ready(self) -> None:
+        self._send("READY=1")
+
+    def stopping(self) -> None:
+        self._send("STOPPING=1")
+
+    def status(self, line: str) -> None:
+        """One line that says what goes on, for `systemctl status`."""
+        if line != self._status:
+            self._status = line
+            self._send(f"STATUS={line}")
+
+    def watchdog(self) -> None:
+        """The trading loop has gone round."""
+        now_s = monotonic_s()
+        if self._interval_s and now_s - self._pinged_at_s >= self._interval_s / 2:
+            self._pinged_at_s = now_s
+            self._send("WATCHDOG=1")
+
+    def _send(self, message: str) -> None:
+        if not self._address:
+            return
+        address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+            channel.setblocking(False)
+            try:
+                channel.sendto(message.encode(), address)
+            except OSError:
+                return  # the manager is gone or busy; it is told again
+
+
+def _watchdog_us() -> int:
+    """Microseconds within which systemd wants a sign of life, 0 if it does not (sd_watchdog_enabled(3))."""
+    if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return 0
+    value = os.environ.get("WATCHDOG_USEC", "0")
+    return int(value) if value.isdigit() else 0

@@ -1,0 +1,186 @@
+"""One session live: events through journal and engine, commands to the journal and then to the broker.
+
+The order is fixed: the event is in the journal before it is stepped, its commands are in the journal before one of
+them is sent. What comes back from the broker is an event again.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+
+from hftd.broker.base import Broker
+from hftd.clock import Clock
+from hftd.domain.commands import CancelOrder, Command, ReplaceOrder, SubmitOrder
+from hftd.domain.convert import SECOND_NS
+from hftd.domain.events import BarReceived, Event, QuoteReceived, TradeReceived
+from hftd.domain.market import Bar, MarketData, Quote
+from hftd.domain.orders import ExecutionReport, ReportKind
+from hftd.engine.engine import Engine
+from hftd.engine.tally import Tally
+from hftd.errors import BrokerError, HftdError
+from hftd.journal import Journal
+from hftd.live.guard import Guard
+from hftd.live.story import Story
+
+log = structlog.get_logger()
+ASK_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Waits before the broker is asked again what became of an order whose submission got no answer."""
+
+
+class Trader:
+    """Drives one engine. `deliver` puts a report into the daemon's inbox, `answered` tells it that a
+    request is over; `sequentially` sends one order at a time."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        journal: Journal,
+        guard: Guard,
+        broker: Broker,
+        clock: Clock,
+        tally: Tally,
+        deliver: Callable[[ExecutionReport], None],
+        answered: Callable[[], None],
+        late_after_s: float,
+        sequentially: bool = False,
+    ) -> None:
+        self.engine = engine
+        self.journal = journal
+        self.tally = tally
+        self._guard = guard
+        self._broker = broker
+        self._clock = clock
+        self._deliver = deliver
+        self._answered = answered
+        self._late_after_s = late_after_s
+        self._sequentially = sequentially
+        self._story = Story(engine)
+        self._last_bar_ns: dict[str, int] = {}
+        self._chains: dict[str, asyncio.Task[None]] = {}
+        self.outstanding = 0
+
+    # -- events in -----------------------------------------------------------------------------------------------
+
+    def take(self, event: Event, source: str, received_ns: int | None = None) -> None:
+        """Journal and step `event`, after the timers that were due before it."""
+        for timer in self.engine.due_timers(event.time_ns):
+            self._step(timer, "timer", timer.time_ns)
+        self._step(event, source, self._clock.now_ns() if received_ns is None else received_ns)
+
+    def take_timers(self) -> None:
+        """Step the timers that are due by now."""
+        now_ns = self._clock.now_ns()
+        for timer in self.engine.due_timers(now_ns):
+            self._step(timer, "timer", now_ns)
+
+    def take_market(self, data: MarketData, source: str, received_ns: int, *, late: bool = False) -> None:
+        """Step a bar, quote or trade; whether it is late is decided here, once."""
+        if isinstance(data, Bar):
+            if data.time_ns <= self._last_bar_ns.get(data.symbol, 0):
+                return  # known already: a repetition, or backfilled meanwhile
+            self._last_bar_ns[data.symbol] = data.time_ns
+            self.take(BarReceived(data, late or self._is_late(data.known_at_ns)), source, received_ns)
+        elif isinstance(data, Quote):
+            self.take(QuoteReceived(data, late or self._is_late(data.time_ns)), source, received_ns)
+        else:
+            self.take(TradeReceived(data, late or self._is_late(data.time_ns)), source, received_ns)
+
+    def last_bar_ns(self, symbol: str) -> int | None:
+        """Start of the last bar taken in for `symbol`."""
+        return self._last_bar_ns.get(symbol)
+
+    def recall_bar(self, bar: Bar) -> None:
+        """A bar of this session that was stepped before a restart."""
+        self._last_bar_ns[bar.symbol] = max(bar.time_ns, self._last_bar_ns.get(bar.symbol, 0))
+
+    def _is_late(self, known_at_ns: int) -> bool:
+        return (self._clock.now_ns() - known_at_ns) / SECOND_NS / self._clock.speed > self._late_after_s
+
+    def _step(self, event: Event, source: str, received_ns: int) -> None:
+        self.journal.append_event(event, received_ns, source)
+        self.journal.commit()
+        commands = self.engine.step(event)
+        self.journal.append_commands(self.engine.sequence, commands)
+        self.tally.add(event, commands)
+        self._story.tell(event, commands)
+        for command in commands:
+            self.send(command)
+        for fault in self._guard.take_faults(event.time_ns):
+            self._step(fault, "guard", received_ns)
+
+    # -- commands out --------------------------------------------------------------------------------------------
+
+    def send(self, command: Command) -> None:
+        """Send what is meant for the broker, after earlier commands in the same symbol."""
+        if not isinstance(command, SubmitOrder | CancelOrder | ReplaceOrder):
+            return
+        chain = "" if self._sequentially else self._symbol_of(command)
+        self.outstanding += 1
+        task = asyncio.create_task(self._send_after(self._chains.get(chain), command))
+        self._chains[chain] = task
+
+    async def settle(self) -> None:
+        """Wait until everything sent has been answered."""
+        while self.outstanding:
+            await asyncio.gather(*self._chains.values())
+
+    def _symbol_of(self, command: SubmitOrder | CancelOrder | ReplaceOrder) -> str:
+        if isinstance(command, SubmitOrder):
+            return command.order.symbol
+        return self.engine.orders[command.client_order_id].request.symbol
+
+    async def _send_after(
+        self, earlier: asyncio.Task[None] | None, command: SubmitOrder | CancelOrder | ReplaceOrder
+    ) -> None:
+        if earlier is not None:
+            await asyncio.wait([earlier])
+        try:
+            await self._transmit(command)
+        except HftdError as error:
+            log.error("order.unsent", command=type(command).__name__, error=str(error))
+        finally:
+            self.outstanding -= 1
+            self._answered()
+
+    async def _transmit(self, command: SubmitOrder | CancelOrder | ReplaceOrder) -> None:
+        match command:
+            case SubmitOrder():
+                await self._submit(command)
+            case CancelOrder():
+                await self._cancel(command)
+            case ReplaceOrder():
+                await self._replace(command)
+
+    async def _submit(self, command: SubmitOrder) -> None:
+        try:
+            self._deliver(await self._broker.submit(command.order))
+        except BrokerError as error:
+            log.warning("order.unanswered", id=command.order.client_order_id, error=str(error))
+            self._deliver(await self._ask(command))
+
+    async def _ask(self, command: SubmitOrder) -> ExecutionReport:
+        """What became of an order whose submission failed or got no answer: it is never sent a second time."""
+        id = command.order.client_order_id
+        for wait_s in ASK_AGAIN_S:
+            await asyncio.sleep(wait_s)  # it may still be on its way
+            with suppress(BrokerError):
+                if (found := await self._broker.order(id)) is not None:
+                    return ExecutionReport(ReportKind.ACCEPTED, id, self._clock.now_ns(), found.broker_order_id)
+        return ExecutionReport(
+            ReportKind.REJECTED, id, self._clock.now_ns(), reason="the order did not reach the broker"
+        )
+
+    async def _cancel(self, command: CancelOrder) -> None:
+        self._deliver(await self._broker.cancel(command.client_order_id))
+
+    async def _replace(self, command: ReplaceOrder) -> None:
+        report = await self._broker.replace(
+            command.client_order_id,
+            command.new_client_order_id,
+            quantity=command.quantity,
+            limit_price=command.limit_price,
+            stop_price=command.stop_price,
+        )
+        self._deliver(report)
