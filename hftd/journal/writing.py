@@ -12,6 +12,7 @@ as after the last commit, `sequence` too, and the same events may be appended ag
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -53,6 +54,7 @@ class Journal(Reader):
                 schema.guarded(path, lambda: schema.create(connection, meta))
             schema.check_soundness(connection, path)
             _refuse_foreign(path, schema.verify(connection, path), meta)
+            _write_ahead(path, connection)  # last, so that a file which is not ours is left as it was
             return cls(path, connection)
         except BaseException:
             connection.close()
@@ -118,7 +120,7 @@ class Journal(Reader):
 
     def _undone(self, error: sqlite3.OperationalError) -> StateError:
         """Undo the group that could not be written."""
-        if self._connection.in_transaction:  # some errors have rolled it back already
+        with suppress(sqlite3.OperationalError):  # most errors have rolled it back already
             self._connection.execute("ROLLBACK")
         self.sequence = self._written_sequence()
         return schema.state_error(self.path, error)
@@ -132,14 +134,12 @@ def _connect(path: Path) -> sqlite3.Connection:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StateError(f"{path.parent}: the folder cannot be made: {error.strerror}") from error
-    connection = schema.guarded(path, lambda: sqlite3.connect(path, timeout=BUSY_S, isolation_level=None))
-    try:
-        schema.guarded(path, lambda: connection.execute("PRAGMA journal_mode = WAL"))
-        schema.guarded(path, lambda: connection.execute("PRAGMA synchronous = NORMAL"))
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    return schema.guarded(path, lambda: sqlite3.connect(path, timeout=BUSY_S, isolation_level=None))
+
+
+def _write_ahead(path: Path, connection: sqlite3.Connection) -> None:
+    for setting in ("journal_mode = WAL", "synchronous = NORMAL"):
+        schema.guarded(path, partial(connection.execute, f"PRAGMA {setting}"))
 
 
 def _refuse_foreign(path: Path, found: dict[str, str], expected: dict[str, str]) -> None:

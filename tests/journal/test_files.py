@@ -1,0 +1,41 @@
+import re
+from datetime import date
+
+import pytest
+
+from hftd.errors import StateError
+from hftd.journal import journal_path, latest, run_id
+
+
+def test_a_journal_stands_under_its_day_and_the_newest_is_found(tmp_path):
+    assert journal_path(tmp_path, date(2026, 11, 27)) == tmp_path / "journal" / "2026-11-27.sqlite"
+    assert latest(tmp_path) is None
+    for day in (date(2026, 9, 30), date(2026, 10, 1), date(2025, 12, 31)):
+        path = journal_path(tmp_path, day)
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    (tmp_path / "journal" / "2026-10-01.sqlite-wal").touch()
+    (tmp_path / "journal" / "my-notes.sqlite").touch()
+    assert latest(tmp_path) == journal_path(tmp_path, date(2026, 10, 1))
+
+
+def test_the_run_id_is_made_once(tmp_path):
+    made = run_id(tmp_path / "state")
+    assert re.fullmatch("[0-9a-f]{16}", made)
+    assert run_id(tmp_path / "state") == made
+    assert [file.name for file in (tmp_path / "state").iterdir()] == ["run_id"]
+    assert run_id(tmp_path / "other") != made
+
+
+@pytest.mark.parametrize("found", [b"", b"hello\n", b"0011", b"\xff\xfe"])
+def test_a_spoilt_run_id_is_refused(tmp_path, found):
+    (tmp_path / "run_id").write_bytes(found)
+    with pytest.raises(StateError, match="run_id: "):
+        run_id(tmp_path)
+    assert (tmp_path / "run_id").read_bytes() == found
+
+
+def test_a_run_id_that_cannot_be_made(tmp_path):
+    (tmp_path / "state").write_text("a file")
+    with pytest.raises(StateError, match="cannot be read or made"):
+        run_id(tmp_path / "state")
