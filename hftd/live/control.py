@@ -80,7 +80,7 @@ class ControlServer:
 
 
 def ask(path: Path, what: str) -> Any:
-    """The running daemon's answer; None when none runs there. Raises StateError when it may not be asked or is stuck."""
+    """The running daemon's answer; None when none runs there. Raises StateError when it cannot be had."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel, _short(path) as address:
             channel.settimeout(TIMEOUT_S)

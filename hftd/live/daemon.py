@@ -109,7 +109,7 @@ class Daemon:
     ) -> None:
         self.plan = plan
         self.tally = Tally()
-        self.phase = "starting"
+        self.phase = self.line = "starting"
         self._broker = broker
         self._clock = clock
         self._calendar = calendar
@@ -460,7 +460,7 @@ class Daemon:
         return self._trader
 
     def _say(self, phase: str, line: str) -> None:
-        self.phase = phase
+        self.phase, self.line = phase, line
         self._notifier.status(line)
 
     def _say_trading(self) -> None:

@@ -1,0 +1,57 @@
+# hftd: make run and make test are all that a newcomer needs. Everything is installed into .venv, pinned by hashes.
+#   make run          install, and run the daemon on a simulated exchange: no keys, no services; Ctrl-C ends it
+#   make test         install, and run the tests
+#   make check        style and types
+#   make bench        measure, beside peers
+#   make lock         pin the newest versions that fit (needs uv)
+#   make clean        remove what was installed and measured
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SPEED ?= 60
+
+.PHONY: run test check bench lock clean
+
+run: $(VENV)/run.stamp
+	@$(BIN)/hftd run --speed $(SPEED) --state state || [ $$? -eq 130 ]
+
+test: $(VENV)/dev.stamp
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine -q && $(BIN)/coverage report --skip-covered --skip-empty
+
+check: $(VENV)/dev.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/dev.stamp
+	@for script in benchmarks/[a-z]*.py; do echo; echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "hftd needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python3-venv is missing: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
+
+# Byte code is made here once: pip may be told not to, and then the first start would take seconds.
+$(VENV)/run.stamp: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "installing into $(VENV) ..."
+	@$(PIP) install -q --require-hashes -r requirements.lock
+	@$(PIP) install -q --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib hftd || true
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.lock $(VENV)/run.stamp
+	@$(PIP) install -q --require-hashes -r requirements-dev.lock
+	@touch $@
+
+LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
+
+lock:
+	$(LOCK) pyproject.toml --group build -o requirements.lock
+	$(LOCK) pyproject.toml --group build --group dev -c requirements.lock -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* state

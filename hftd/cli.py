@@ -1,0 +1,242 @@
+"""The commands of hftd. Each is a few lines; what it does is imported when it is called."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hftd.errors import HftdError
+
+FIRST = "Start here"
+LOOKING = "Look at what it does"
+REST = "Everything else"
+INTERRUPTED = 130
+
+app = typer.Typer(
+    help="A paper-trading daemon: your model, live bars, paper orders, every session.\n\n"
+    "A first look needs no keys and no services: hftd run --speed 60",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+SettingsOption = Annotated[
+    Path | None, typer.Option("--settings", metavar="FILE", help="The settings file; default ./settings.yaml")
+]
+StateOption = Annotated[
+    Path | None, typer.Option("--state", metavar="DIR", help="The state directory; default ~/.local/state/hftd")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON")]
+TapeOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Play these recorded minute bars (Parquet or CSV)")
+]
+
+
+def main() -> None:
+    """Run a command and exit with its status: 0, 1, 2 usage, 78 configuration, 130 interrupted."""
+    try:
+        app(prog_name="hftd")
+    except HftdError as error:
+        print(f"hftd: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # whoever read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _settings(file: Path | None, **overrides: Any) -> Any:
+    from hftd.settings import find_settings_file, load_settings
+
+    given = {name.replace("__", "."): value for name, value in overrides.items() if value is not None}
+    return load_settings(find_settings_file(file, os.environ), os.environ, given)
+
+
+@app.command(rich_help_panel=FIRST)
+def run(
+    settings: SettingsOption = None,
+    state: StateOption = None,
+    sessions: Annotated[int | None, typer.Option(min=1, metavar="N", help="End after N sessions have closed")] = None,
+    tape: TapeOption = None,
+    speed: Annotated[
+        float | None, typer.Option(metavar="X", help="Market seconds in a second; above 1 closed hours are skipped")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object")] = False,
+    log_format: Annotated[
+        str | None, typer.Option(metavar="auto|console|json", help="How the log is written to standard error")
+    ] = None,
+) -> None:
+    """Run the daemon in the foreground; Ctrl-C ends it in order.
+
+    Example: hftd run --speed 60
+    """
+    from hftd import logs
+    from hftd import state as states
+    from hftd.commands.text import as_json_line
+    from hftd.live import run as live
+
+    loaded = _settings(settings, exchange__tape=tape, exchange__speed=speed, log__format=log_format)
+    logs.configure(loaded.log.format, loaded.log.level)
+    place = states.state_directory(state)
+    with states.lock(place):
+        ended = live.run(loaded, place, dict(os.environ), sessions)
+    summary = live.summary_of(ended.outcome)
+    print(as_json_line(summary) if json else live.summary_text(ended.outcome))
+    if ended.interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
+@app.command(rich_help_panel=FIRST)
+def check(
+    settings: SettingsOption = None, state: StateOption = None, tape: TapeOption = None, json: JsonOption = False
+) -> None:
+    """Is everything in place to trade? One line each: fine, or what to do.
+
+    Example: hftd check
+    """
+    from hftd.commands.check import Found, check_text, exit_status_of, run_checks
+    from hftd.commands.check_broker import ALL_CHECKS
+    from hftd.commands.text import as_json
+
+    overrides = {"exchange.tape": tape} if tape else {}
+    found = Found(os.environ, settings_option=settings, state_option=state, overrides=overrides)
+    results = run_checks(ALL_CHECKS, found)
+    print(as_json(results) if json else check_text(results, colour=sys.stdout.isatty()))
+    raise typer.Exit(exit_status_of(results))
+
+
+@app.command(rich_help_panel=FIRST)
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits and underscores")],
+    settings: SettingsOption = None,
+    folder: Annotated[
+        bool, typer.Option("--folder", help="Make a folder, for a model with weights or helpers")
+    ] = False,
+) -> None:
+    """Write a commented model to start from.
+
+    Example: hftd new mean_reversion
+    """
+    from hftd.commands.new import new_model
+
+    file = new_model(name, _settings(settings).models_folder, as_folder=folder)
+    print(f"{file} written; name it in settings.yaml under model, and try it with hftd check")
+
+
+@app.command(rich_help_panel=FIRST)
+def models(settings: SettingsOption = None, json: JsonOption = False) -> None:
+    """List the models: what each does, its parameters, its fingerprint.
+
+    Example: hftd models
+    """
+    from hftd.commands.models import list_models, models_text
+    from hftd.commands.text import as_json
+
+    folder = _settings(settings).models_folder
+    rows = list_models(folder)
+    print(as_json(rows) if json else models_text(rows, folder))
+
+
+@app.command(rich_help_panel=FIRST)
+def status(state: StateOption = None, json: JsonOption = False) -> None:
+    """What the daemon is doing now, or did last.
+
+    Example: hftd status
+    """
+    from hftd.commands.look import status_of, status_text
+    from hftd.commands.text import as_json
+
+    found = status_of(state, os.environ)
+    print(as_json(found) if json else status_text(found))
+
+
+@app.command(rich_help_panel=LOOKING)
+def orders(state: StateOption = None, json: JsonOption = False) -> None:
+    """The orders of the current session, or of the last one.
+
+    Example: hftd orders
+    """
+    from hftd.commands.look import orders_of, rows_text
+    from hftd.commands.text import as_json
+
+    rows = orders_of(state, os.environ)
+    print(as_json(rows) if json else rows_text(rows, "no orders"))
+
+
+@app.command(rich_help_panel=LOOKING)
+def positions(state: StateOption = None, json: JsonOption = False) -> None:
+    """What each model holds, and what it gained or lost.
+
+    Example: hftd positions
+    """
+    from hftd.commands.look import positions_of, rows_text
+    from hftd.commands.text import as_json
+
+    rows = positions_of(state, os.environ)
+    print(as_json(rows) if json else rows_text(rows, "no positions"))
+
+
+@app.command("settings", rich_help_panel=LOOKING)
+def show_settings(
+    settings: SettingsOption = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also what is at its default")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Every setting: its value, its meaning, and where the value came from.
+
+    Example: hftd settings --all
+    """
+    from hftd.commands.settings import settings_text
+    from hftd.commands.text import as_json
+    from hftd.settings import settings_table
+
+    rows = settings_table(_settings(settings))
+    shown = [row for row in rows if everything or row.origin != "default"]
+    print(as_json(shown) if json else settings_text(rows, everything=everything))
+
+
+@app.command(rich_help_panel=REST)
+def exchange(
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="P", help="TCP port; 0 takes a free one")] = 0,
+    tape: TapeOption = None,
+    speed: Annotated[float, typer.Option(metavar="X", help="Market seconds in a second")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Start of the random market")] = 1,
+    state: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where accounts are kept; default STATE/exchange")
+    ] = None,
+    symbols: Annotated[str, typer.Option(metavar="A,B", help="What is traded; default SPY, or all of the tape")] = "",
+    cash: Annotated[str, typer.Option(metavar="DOLLARS", help="In each new account")] = "100000",
+    account: Annotated[list[str] | None, typer.Option(metavar="NAME", help="An account; may be repeated")] = None,
+    json: JsonOption = False,
+    log_format: Annotated[str, typer.Option(metavar="auto|console|json", help="How the log is written")] = "auto",
+    log_level: Annotated[str, typer.Option(metavar="LEVEL", help="The least important line to write")] = "info",
+    wait: Annotated[bool, typer.Option("--wait", hidden=True)] = False,
+    tied: Annotated[bool, typer.Option("--tied", hidden=True)] = False,
+) -> None:
+    """Run the simulated exchange alone; any Alpaca client can trade on it.
+
+    Its first line of output gives the addresses and a key.
+
+    Example: hftd exchange --port 8090 --speed 60
+    """
+    from hftd import logs
+    from hftd.commands.exchange import exchange_config, run_exchange_command
+
+    logs.configure(log_format, log_level)
+    config = exchange_config(
+        port=port,
+        tape=tape,
+        speed=speed,
+        seed=seed,
+        state=state,
+        symbols=symbols,
+        cash=cash,
+        accounts=account or [],
+        wait=wait,
+        tied=tied,
+    )
+    run_exchange_command(config, json=json)

@@ -1,0 +1,77 @@
+"""`hftd status`, `orders`, `positions`: from the running daemon, or from the newest journal when none runs."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hftd.commands.text import columns
+from hftd.domain.convert import cents, decimal_of
+from hftd.engine.engine import Engine
+from hftd.errors import StateError
+from hftd.journal import Journal, latest
+from hftd.live.control import ask, socket_path
+from hftd.live.recovery import reviewed
+from hftd.live.view import orders_view, positions_view, session_view
+from hftd.state import state_path
+
+Row = dict[str, Any]
+
+
+def status_of(state: Path | None, environment: Mapping[str, str]) -> Row:
+    """Status of the daemon of `state`; `running` tells whether it is one that runs."""
+    place = state_path(state, environment)
+    told = ask(socket_path(place, environment), "status")
+    if told is not None:
+        return dict(told)
+    return {"running": False, "phase": "not running", "session": session_view(_last(place))}
+
+
+def orders_of(state: Path | None, environment: Mapping[str, str]) -> list[Row]:
+    """Orders of the session going on, else of the last one."""
+    place = state_path(state, environment)
+    return ask(socket_path(place, environment), "orders") or orders_view(_last(place))
+
+
+def positions_of(state: Path | None, environment: Mapping[str, str]) -> list[Row]:
+    """Positions in the session going on, else at the end of the last one."""
+    place = state_path(state, environment)
+    return ask(socket_path(place, environment), "positions") or positions_view(_last(place))
+
+
+def _last(state: Path) -> Engine:
+    path = latest(state)
+    if path is None:
+        raise StateError(f"state directory {state}: no daemon runs on it and none has; hftd run starts one")
+    with Journal.read(path) as journal:
+        return reviewed(journal)
+
+
+def status_text(status: Row) -> str:
+    """For people: a line, and the last session's figures."""
+    session = status["session"]
+    if status["running"]:
+        lines = [status["line"]]
+        counted = f"{status['bars']} bars, {status['orders']} orders, {status['fills']} fills since it started"
+        lines.append(counted)
+    else:
+        lines = ["not running"]
+    if session is not None:
+        held = ", ".join(f"{symbol} {quantity:+}" for symbol, quantity in session["position"].items()) or "flat"
+        money = f"cash {_dollars(session['cash'])}, P&L {cents(decimal_of(session['pnl'])):+,}"
+        lines.append(f"session {session['day']}: {held}, {money}")
+    return "\n".join(lines)
+
+
+def _dollars(amount: float) -> str:
+    return f"{cents(decimal_of(amount)):,}"
+
+
+def rows_text(rows: Sequence[Row], nothing: str) -> str:
+    """Rows as a table with a head; `nothing` when there are none."""
+    if not rows:
+        return nothing
+    return columns([list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)])
+
+
+def _cell(value: Any) -> str:
+    return "-" if value is None else str(value)

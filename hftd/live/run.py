@@ -1,0 +1,190 @@
+"""`hftd run`: settings, models, exchange, broker, clock and daemon put together, run, and taken apart in order."""
+
+import asyncio
+import signal
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from hftd import logs
+from hftd.calendar import Calendar
+from hftd.clock import Clock
+from hftd.domain.convert import cents, rfc3339_of, text_of
+from hftd.engine.risk import Limits
+from hftd.engine.state import RunningModel
+from hftd.engine.tally import Tally
+from hftd.errors import BrokerUnavailable, SettingsError
+from hftd.journal import run_id
+from hftd.live.connection import Connection, connect_to
+from hftd.live.control import ControlServer, socket_path
+from hftd.live.daemon import Daemon, Outcome, Plan
+from hftd.live.systemd import Notifier
+from hftd.live.view import number, orders_view, positions_view, session_view
+from hftd.model.verify import VerifiedModel, verified
+from hftd.settings import Settings
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended: its outcome, and the signal that ended it, None when it ended by itself."""
+
+    outcome: Outcome
+    by: signal.Signals | None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was a person's Ctrl-C."""
+        return self.by is signal.SIGINT
+
+
+def run(settings: Settings, state: Path, environment: dict[str, str], sessions: int | None = None) -> Ended:
+    """Run the daemon in the foreground until it is told to stop or `sessions` sessions have closed."""
+    if settings.exchange.speed != 1 and settings.broker.name != "simulated":
+        raise SettingsError(
+            f"{settings.origin('exchange', 'speed')}: speed {settings.exchange.speed:g} is for the simulated exchange; "
+            f"with broker {settings.broker.name} time is wall time: leave it at 1"
+        )
+    return asyncio.run(_run(settings, state, environment, sessions))
+
+
+async def _run(settings: Settings, state: Path, environment: dict[str, str], sessions: int | None) -> Ended:
+    caught: list[signal.Signals] = []
+    async with AsyncExitStack() as stack:
+        models = [verified(chosen, settings.models_folder) for chosen in settings.chosen_models]
+        for model in models:
+            log.info("model.loaded", model=model.chosen.name, fingerprint=model.fingerprint[:12])
+        connection = await stack.enter_async_context(connect_to(settings, state, environment))
+        logs.configure(settings.log.format, settings.log.level, connection.clock.now_ns)
+        daemon = Daemon(
+            plan=_plan(settings, state, models),
+            broker=connection.broker,
+            clock=connection.clock,
+            calendar=Calendar(),
+            notifier=Notifier(),
+            done=connection.done,
+        )
+        await connection.start(daemon.receive_clock)
+        control = ControlServer(socket_path(state, environment), _answers(daemon, settings, connection.clock))
+        await control.start()
+        stack.push_async_callback(control.stop)
+        _stop_on_signals(daemon, caught)
+        outcome = await _until_either_ends(daemon, connection, sessions)
+    return Ended(outcome, caught[0] if caught else None)
+
+
+async def _until_either_ends(daemon: Daemon, connection: Connection, sessions: int | None) -> Outcome:
+    """Run the daemon; if an exchange of our own ends first, say so and end in order."""
+    living = asyncio.create_task(daemon.run(sessions))
+    lost = asyncio.create_task(connection.lost())
+    await asyncio.wait([living, lost], return_when=asyncio.FIRST_COMPLETED)
+    if living.done():
+        lost.cancel()
+        return await living
+    log.error("exchange.lost", status=lost.result())
+    daemon.stop()
+    await living
+    raise BrokerUnavailable(f"the simulated exchange ended by itself with status {lost.result()}; its log says why")
+
+
+def _stop_on_signals(daemon: Daemon, caught: list[signal.Signals]) -> None:
+    def stop(received: signal.Signals) -> None:
+        log.info("daemon.stopping", signal=received.name)
+        caught.append(received)
+        daemon.stop()
+
+    for number_ in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number_, stop, number_)
+
+
+def _plan(settings: Settings, state: Path, models: Iterable[VerifiedModel]) -> Plan:
+    risk = settings.risk
+    return Plan(
+        state=state,
+        run_id=run_id(state),
+        symbols=tuple(dict.fromkeys(symbol for model in models for symbol in model.chosen.symbols)),
+        limits=Limits(
+            max_position=risk.max_position,
+            max_order_notional=risk.max_order_notional,
+            max_orders_per_minute=risk.max_orders_per_minute,
+            flatten_before_close_ns=risk.flatten_before_close_ns,
+        ),
+        late_after_s=settings.late_after_s,
+        make_models=lambda: [_running(model) for model in models],
+        settings_json=settings.model_dump_json(),
+    )
+
+
+def _running(model: VerifiedModel) -> RunningModel:
+    chosen = model.chosen
+    return RunningModel(chosen.name, model.build(), model.fingerprint, chosen.symbols, model.values)
+
+
+def _answers(daemon: Daemon, settings: Settings, clock: Clock) -> dict[str, Any]:
+    def status() -> dict[str, Any]:
+        trader = daemon.trader
+        return {
+            "running": True,
+            "phase": daemon.phase,
+            "line": daemon.line,
+            "broker": settings.broker.name,
+            "time": rfc3339_of(clock.now_ns()),
+            **counts_of(daemon.tally),
+            "session": session_view(trader.engine) if trader else None,
+        }
+
+    return {
+        "status": status,
+        "orders": lambda: orders_view(daemon.trader.engine) if daemon.trader else None,
+        "positions": lambda: positions_view(daemon.trader.engine) if daemon.trader else None,
+    }
+
+
+def counts_of(tally: Tally) -> dict[str, Any]:
+    """What has been counted, for JSON."""
+    return {
+        "sessions": tally.sessions,
+        "bars": tally.bars,
+        "late_bars": tally.late_bars,
+        "signals": {"buy": tally.signals["buy"], "sell": tally.signals["sell"]},
+        "orders": tally.orders,
+        "fills": tally.fills,
+        "refused": tally.refused,
+        "rejected": tally.rejected,
+    }
+
+
+def summary_of(outcome: Outcome) -> dict[str, Any]:
+    """The run in one JSON object. Money in dollars, positions in shares."""
+    return {
+        **counts_of(outcome.tally),
+        "position": {symbol: number(quantity) for symbol, quantity in outcome.positions.items()},
+        "cash": number(outcome.cash),
+        "equity": number(outcome.equity),
+        "pnl": number(outcome.profit),
+        "slippage": number(outcome.tally.slippage),
+    }
+
+
+def summary_text(outcome: Outcome) -> str:
+    """The run in a table for people."""
+    tally = outcome.tally
+    positions = ", ".join(f"{symbol} {text_of(quantity)}" for symbol, quantity in outcome.positions.items())
+    rows = [
+        ("sessions", f"{tally.sessions}"),
+        ("bars", f"{tally.bars}" + (f" ({tally.late_bars} late)" if tally.late_bars else "")),
+        ("decisions", f"{tally.signals['buy']} to buy, {tally.signals['sell']} to sell"),
+        ("orders", f"{tally.orders}" + (f" ({tally.refused} more refused by risk)" if tally.refused else "")),
+        ("fills", f"{tally.fills}" + (f" ({tally.rejected} orders rejected)" if tally.rejected else "")),
+        ("position", positions or "flat"),
+        ("cash", f"{cents(outcome.cash):,}"),
+        ("equity", f"{cents(outcome.equity):,}"),
+        ("P&L", f"{cents(outcome.profit):+,}"),
+        ("slippage", f"{cents(tally.slippage):,}"),
+    ]
+    return "\n".join(f"{name:10} {value}" for name, value in rows)
