@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from messages import COMMANDS, EVENTS
+from journal_messages import COMMANDS, EVENTS
 
 from hftd.domain.commands import CancelOrder, SignalRaised, SubmitOrder
 from hftd.domain.events import BarReceived, OrderReported, TimerFired
