@@ -1,0 +1,264 @@
+"""The adapter to Alpaca: `AlpacaBroker`, all that the daemon asks of a broker.
+
+alpaca-py makes the REST requests for account, clock, positions, lists of orders and history (`library`). The sockets
+and the order path are our own on aiohttp (`line`, `data_socket`, `trade_socket`, `orders`).
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+
+from hftd.broker.base import Asset, Feed, Message, OrdersAsked, Sink
+from hftd.broker.credentials import Keys
+from hftd.broker.data_socket import DataSocket
+from hftd.broker.endpoints import Endpoints, Patience
+from hftd.broker.library import Library
+from hftd.broker.line import Line
+from hftd.broker.orders import OrderPath
+from hftd.broker.rest import Rest
+from hftd.broker.trade_socket import TradeSocket
+from hftd.broker.wire_account import (
+    BarsPage,
+    WireAccount,
+    WireAsset,
+    WireClock,
+    WirePosition,
+    account_of,
+    asset_of,
+    bar_of,
+    clock_of,
+    orders_in,
+    position_of,
+    read,
+)
+from hftd.broker.wire_trading import WireOrder, broker_order_of
+from hftd.clock import wall_ns
+from hftd.domain.account import Account, BrokerClock, Position
+from hftd.domain.convert import datetime_of
+from hftd.domain.market import Bar
+from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderRequest
+from hftd.errors import BrokerRefused
+
+ORDERS_A_PAGE = 500
+BARS_A_PAGE = 10_000
+PAGES_MAX = 10_000
+"""A broker that gives page after page for ever is not believed."""
+
+
+class AlpacaBroker:
+    """A `Broker` at Alpaca's paper environment, or at any server that speaks its protocol.
+
+    `now_ns` stamps what arrives. `socket_headers` go with both sockets' upgrade requests.
+    """
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        keys: Keys,
+        *,
+        now_ns: Callable[[], int] = wall_ns,
+        patience: Patience | None = None,
+        socket_headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.endpoints = endpoints
+        self._patience = patience or Patience()
+        self._sink: Sink = _nobody
+        self._session: aiohttp.ClientSession | None = None
+        self._library = Library(endpoints, keys, self._patience)
+        rest = Rest(endpoints.trading, keys, self._patience)
+        self._orders = OrderPath(rest, now_ns, self._patience.request_attempts, self._deliver)
+        common = (keys, self._deliver, now_ns, self._patience, socket_headers)
+        self._data = DataSocket(endpoints.stream, *common)
+        self._trades = TradeSocket(endpoints.trades, *common)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def connect(self, sink: Sink) -> None:
+        self._sink = sink
+        session = self._open_session()
+        try:
+            await asyncio.gather(self._trades.open(session), self._data.open(session))
+        except BaseException:
+            await self.disconnect_feeds()
+            raise
+
+    async def disconnect_feeds(self) -> None:
+        """Close both sockets; REST stays usable."""
+        await asyncio.gather(self._data.close(), self._trades.close())
+        self._sink = _nobody
+
+    async def disconnect(self) -> None:
+        await self.disconnect_feeds()
+        self._library.close()
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def reconnect(self, feed: Feed) -> None:
+        task = asyncio.create_task(self._line_of(feed).drop())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def subscribe(
+        self,
+        bars: Iterable[str] = (),
+        quotes: Iterable[str] = (),
+        trades: Iterable[str] = (),
+        updated_bars: Iterable[str] = (),
+        daily_bars: Iterable[str] = (),
+        statuses: Iterable[str] = (),
+    ) -> None:
+        await self._data.subscribe(_channels(bars, quotes, trades, updated_bars, daily_bars, statuses))
+
+    async def unsubscribe(
+        self,
+        bars: Iterable[str] = (),
+        quotes: Iterable[str] = (),
+        trades: Iterable[str] = (),
+        updated_bars: Iterable[str] = (),
+        daily_bars: Iterable[str] = (),
+        statuses: Iterable[str] = (),
+    ) -> None:
+        await self._data.unsubscribe(_channels(bars, quotes, trades, updated_bars, daily_bars, statuses))
+
+    async def clock(self) -> BrokerClock:
+        what = "tell the time"
+        return clock_of(read(what, await self._library.trading(what, lambda client: client.get_clock()), WireClock))
+
+    async def account(self) -> Account:
+        what = "show the account"
+        content = await self._library.trading(what, lambda client: client.get_account())
+        return account_of(read(what, content, WireAccount))
+
+    async def positions(self) -> list[Position]:
+        what = "list the positions"
+        content = await self._library.trading(what, lambda client: client.get_all_positions())
+        return [position_of(wire) for wire in read(what, content, list[WirePosition])]
+
+    async def asset(self, symbol: str) -> Asset | None:
+        what = f"show the asset {symbol}"
+        try:
+            content = await self._library.trading(what, lambda client: client.get_asset(symbol))
+        except BrokerRefused as refusal:
+            if refusal.status in (404, 422):
+                return None
+            raise
+        return asset_of(read(what, content, WireAsset))
+
+    async def orders(self, status: OrdersAsked = OrdersAsked.OPEN, after_ns: int | None = None) -> list[BrokerOrder]:
+        found: dict[str, WireOrder] = {}
+        for _ in range(PAGES_MAX):
+            page = await self._orders_page(status, after_ns)
+            fresh = [order for order in page if order.id not in found]
+            found.update((order.id, order) for order in fresh)
+            if len(page) < ORDERS_A_PAGE or not fresh:
+                break
+            # Several orders may bear the last moment: step back, since `after` excludes it and counts in microseconds.
+            after_ns = broker_order_of(page[-1]).submitted_at_ns - 1000
+        for order in found.values():
+            self._orders.learn(order.client_order_id, order.id)
+        return [broker_order_of(order) for order in found.values()]
+
+    async def _orders_page(self, status: OrdersAsked, after_ns: int | None) -> list[WireOrder]:
+        from alpaca.common.enums import Sort
+        from alpaca.trading.enums import QueryOrderStatus
+        from alpaca.trading.requests import GetOrdersRequest
+
+        wanted = GetOrdersRequest(
+            status=QueryOrderStatus(status.value),
+            limit=ORDERS_A_PAGE,
+            after=None if after_ns is None else datetime_of(after_ns),
+            direction=Sort.ASC,
+            nested=False,
+        )
+        what = "list the orders"
+        return orders_in(what, await self._library.trading(what, lambda client: client.get_orders(wanted)))
+
+    async def order(self, client_order_id: str) -> BrokerOrder | None:
+        return await self._orders.order(self._open_session(), client_order_id)
+
+    async def bars(self, symbols: Sequence[str], start_ns: int, end_ns: int) -> list[Bar]:
+        bars: dict[tuple[int, str], Bar] = {}
+        token: str | None = None
+        for _ in range(PAGES_MAX):
+            page = await self._bars_page(symbols, start_ns, end_ns, token)
+            for symbol, wires in (page.bars or {}).items():
+                for bar in (bar_of(symbol, wire) for wire in wires):
+                    bars[bar.time_ns, bar.symbol] = bar
+            token = page.next_page_token
+            if not token:
+                break
+        return [bars[key] for key in sorted(bars)]
+
+    async def _bars_page(self, symbols: Sequence[str], start_ns: int, end_ns: int, token: str | None) -> BarsPage:
+        from alpaca.data.requests import StockBarsRequest
+        from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
+
+        wanted = StockBarsRequest(
+            symbol_or_symbols=list(symbols),
+            timeframe=TimeFrame(1, TimeFrameUnit("Min")),
+            start=datetime_of(start_ns),
+            end=datetime_of(end_ns),
+        )
+        params: dict[str, Any] = {**wanted.to_request_fields(), "feed": self.endpoints.feed, "limit": BARS_A_PAGE}
+        if token:
+            params["page_token"] = token
+        what = f"send bars of {', '.join(symbols)}"
+        content = await self._library.history(what, lambda client: client.get("/stocks/bars", params))
+        return read(what, content, BarsPage)
+
+    async def submit(self, order: OrderRequest) -> ExecutionReport:
+        return await self._orders.submit(self._open_session(), order)
+
+    async def cancel(self, client_order_id: str) -> ExecutionReport:
+        return await self._orders.cancel(self._open_session(), client_order_id)
+
+    async def replace(
+        self,
+        client_order_id: str,
+        new_client_order_id: str,
+        quantity: Decimal | None = None,
+        limit_price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+        trail: Decimal | None = None,
+    ) -> ExecutionReport:
+        return await self._orders.replace(
+            self._open_session(), client_order_id, new_client_order_id, quantity, limit_price, stop_price, trail
+        )
+
+    def _line_of(self, feed: Feed) -> Line:
+        return {Feed.DATA: self._data.line, Feed.TRADES: self._trades.line}[feed]
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession()
+        return self._session
+
+    def _deliver(self, message: Message) -> None:
+        if isinstance(message, ExecutionReport):
+            self._orders.learn(message.client_order_id, message.broker_order_id)
+        self._sink(message)
+
+
+def _nobody(message: Message) -> None:
+    """The sink while nobody is connected."""
+
+
+def _channels(
+    bars: Iterable[str],
+    quotes: Iterable[str],
+    trades: Iterable[str],
+    updated_bars: Iterable[str],
+    daily_bars: Iterable[str],
+    statuses: Iterable[str],
+) -> dict[str, Iterable[str]]:
+    return {
+        "bars": bars,
+        "quotes": quotes,
+        "trades": trades,
+        "updated_bars": updated_bars,
+        "daily_bars": daily_bars,
+        "statuses": statuses,
+    }

@@ -1,0 +1,77 @@
+"""The hot path of REST: one request over aiohttp, its answer as bytes, every failure an error of ours."""
+
+import asyncio
+from collections.abc import Mapping
+
+import aiohttp
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+from yarl import URL
+
+from hftd.broker.answers import Busy, error_of
+from hftd.broker.credentials import Keys
+from hftd.broker.endpoints import Patience
+from hftd.errors import BrokerUnavailable
+
+
+class Rest:
+    """Requests to the trading API. Nothing is repeated here except after a `Busy` answer, which has done nothing."""
+
+    def __init__(self, base: str, keys: Keys, patience: Patience) -> None:
+        self._base = URL(f"{base}/v2/", encoded=True)
+        self._headers = {**keys.headers(), "Content-Type": "application/json"}
+        self._patience = patience
+        self._timeout = aiohttp.ClientTimeout(total=patience.request_s, sock_connect=patience.connect_s)
+
+    async def request(
+        self,
+        session: aiohttp.ClientSession,
+        what: str,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """The body of a successful answer.
+
+        Raises CredentialsError, BrokerRefused for an answer that says no, BrokerUnavailable for none or a failure: it
+        is then unknown whether anything was done, unless it is a `Busy`.
+        """
+        asking = AsyncRetrying(
+            stop=stop_after_attempt(self._patience.request_attempts),
+            wait=lambda state: patient_wait_s(state, self._patience),
+            retry=retry_if_exception_type(Busy),
+            reraise=True,
+        )
+        return await asking(self._once, session, what, method, path, body, params)
+
+    async def _once(
+        self,
+        session: aiohttp.ClientSession,
+        what: str,
+        method: str,
+        path: str,
+        body: bytes | None,
+        params: Mapping[str, str] | None,
+    ) -> bytes:
+        url = self._base.joinpath(path, encoded=True).with_query(params)
+        try:
+            async with session.request(
+                method, url, data=body, headers=self._headers, timeout=self._timeout, allow_redirects=False
+            ) as answer:
+                content = await answer.read()
+        except TimeoutError:
+            raise BrokerUnavailable(f"the broker did not answer in time when asked to {what}") from None
+        except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
+            raise BrokerUnavailable(f"the broker was lost when asked to {what}: {error}") from None
+        if answer.status >= 300:
+            text = content.decode("utf-8", "replace")
+            raise error_of(what, answer.status, text, answer.headers.get("Retry-After"))
+        return content
+
+
+def patient_wait_s(state: RetryCallState, patience: Patience) -> float:
+    """Wall seconds before the next attempt: as long as the broker asked for, else 1, 2, 4...; capped."""
+    error = state.outcome.exception() if state.outcome else None
+    wish_s = error.retry_after_s if isinstance(error, Busy) else None
+    wait_s = patience.backoff_first_s * 2.0**state.attempt_number if wish_s is None else wish_s
+    return min(wait_s, patience.retry_after_cap_s)

@@ -1,0 +1,57 @@
+"""The same adapter pointed at the simulated exchange, plus the link to its clock."""
+
+from collections.abc import Callable
+
+from hftd.broker.alpaca import AlpacaBroker
+from hftd.broker.base import Feed, Sink
+from hftd.broker.credentials import Keys
+from hftd.broker.endpoints import Patience, exchange_endpoints
+from hftd.broker.exchange_clock import LOCKSTEP_HEADERS, ExchangeClockLink
+from hftd.broker.line import Line
+from hftd.clock import wall_ns
+
+
+class SimulatedBroker(AlpacaBroker):
+    """A `LockstepBroker` at the simulated exchange that serves everything at `url`.
+
+    With `lockstep` the exchange's time waits for `done` after each moment in which it said something to this account.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        keys: Keys,
+        *,
+        feed: str = "iex",
+        lockstep: bool = False,
+        now_ns: Callable[[], int] = wall_ns,
+        patience: Patience | None = None,
+    ) -> None:
+        endpoints = exchange_endpoints(url, feed)
+        headers = LOCKSTEP_HEADERS if lockstep else None
+        super().__init__(endpoints, keys, now_ns=now_ns, patience=patience, socket_headers=headers)
+        self.link = ExchangeClockLink(endpoints.clock, keys, now_ns, lockstep=lockstep, patience=patience)
+
+    async def connect_clock(self, sink: Sink) -> None:
+        """Follow the exchange's clock only, as a daemon does while the market is closed. `connect` does it too."""
+        if not self.link.connected:
+            await self.link.open(self._open_session(), sink)
+
+    async def connect(self, sink: Sink) -> None:
+        await super().connect(sink)
+        try:
+            await self.connect_clock(sink)
+        except BaseException:
+            await self.disconnect_feeds()
+            raise
+
+    async def disconnect(self) -> None:
+        await self.link.close()
+        await super().disconnect()
+
+    async def done(self, hold: int) -> None:
+        """Let the exchange's time go on after hold number `hold`."""
+        await self.link.done(hold)
+
+    def _line_of(self, feed: Feed) -> Line:
+        return self.link.line if feed is Feed.CLOCK else super()._line_of(feed)

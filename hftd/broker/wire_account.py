@@ -1,0 +1,122 @@
+"""Reading Alpaca's account, clock, positions, lists of orders, assets and pages of bars. Pure, decimals exact."""
+
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from hftd.broker.answers import strange
+from hftd.broker.base import Asset
+from hftd.broker.wire_trading import WireOrder
+from hftd.domain.account import Account, BrokerClock, Position
+from hftd.domain.convert import ns_of_rfc3339
+from hftd.domain.market import Bar
+
+ZERO = Decimal(0)
+Wire = TypeVar("Wire")
+
+
+class WireAccount(Struct):
+    """Keys of Alpaca's account that hftd reads."""
+
+    id: str
+    cash: Decimal | None = None
+    equity: Decimal | None = None
+    buying_power: Decimal | None = None
+    status: str = ""
+    trading_blocked: bool = False
+    account_blocked: bool = False
+    trade_suspended_by_user: bool = False
+
+
+class WireClock(Struct):
+    timestamp: str
+    is_open: bool
+    next_open: str
+    next_close: str
+
+
+class WirePosition(Struct):
+    symbol: str
+    qty: Decimal
+    avg_entry_price: Decimal
+    side: str = ""
+
+
+class WireAsset(Struct):
+    symbol: str
+    name: str | None = ""
+    exchange: str = ""
+    status: str = "active"
+    tradable: bool = False
+    shortable: bool = False
+    fractionable: bool = False
+
+
+class WireBar(Struct, gc=False):
+    t: str
+    o: float
+    h: float
+    l: float  # noqa: E741 - the wire's name
+    c: float
+    v: float
+    n: int | None = None
+    vw: float | None = None
+
+
+class BarsPage(Struct):
+    """One page of bars; `next_page_token` is null on the last."""
+
+    bars: dict[str, list[WireBar]] | None = None
+    next_page_token: str | None = None
+
+
+def read(what: str, content: bytes, kind: type[Wire]) -> Wire:
+    """`content` as a `kind`. Raises BrokerUnavailable when it is none: HTML, or fields missing or ill-typed."""
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except ValueError as error:
+        raise strange(f"{what} ({error})", content.decode("utf-8", "replace")) from None
+
+
+def account_of(wire: WireAccount) -> Account:
+    return Account(
+        account_id=wire.id,
+        cash=wire.cash or ZERO,
+        equity=wire.equity or ZERO,
+        buying_power=wire.buying_power or ZERO,
+        status=wire.status,
+        trading_blocked=wire.trading_blocked or wire.account_blocked or wire.trade_suspended_by_user,
+    )
+
+
+def clock_of(wire: WireClock) -> BrokerClock:
+    return BrokerClock(
+        ns_of_rfc3339(wire.timestamp), wire.is_open, ns_of_rfc3339(wire.next_open), ns_of_rfc3339(wire.next_close)
+    )
+
+
+def position_of(wire: WirePosition) -> Position:
+    """A position; negative when short, however the broker writes that."""
+    quantity = -abs(wire.qty) if wire.side == "short" else wire.qty
+    return Position(wire.symbol, quantity, wire.avg_entry_price)
+
+
+def asset_of(wire: WireAsset) -> Asset:
+    return Asset(
+        symbol=wire.symbol,
+        name=wire.name or "",
+        exchange=wire.exchange,
+        tradable=wire.tradable and wire.status == "active",
+        shortable=wire.shortable,
+        fractionable=wire.fractionable,
+    )
+
+
+def bar_of(symbol: str, wire: WireBar) -> Bar:
+    return Bar(symbol, ns_of_rfc3339(wire.t), wire.o, wire.h, wire.l, wire.c, int(wire.v), wire.n or 0, wire.vw)
+
+
+def orders_in(what: str, content: bytes) -> list[WireOrder]:
+    return read(what, content, list[WireOrder])
