@@ -1,0 +1,87 @@
+"""The clock socket `/hftd/clock`: the exchange's time, and the client's say in it when in lockstep.
+
+    S {"time_ns": int, "speed": float, "jump": bool, "hold": int}     at once, at jumps, opens and closes, each second
+    C {"done": n}                                                     in lockstep: everything up to hold n is digested
+
+`hold` is 0 unless the client is in lockstep (`?lockstep=1`) and time stands still for it. A lockstep client holds time
+from the moment it is connected, so that it may open and set up its other sockets first; a socket that is opened during
+a hold gets that hold's mark when it has authenticated.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from hftd.exchange.server.codec import Codec, decode
+from hftd.exchange.server.connection import Connection, accept
+from hftd.exchange.server.lockstep import Holds, LockstepClient
+from hftd.exchange.server.timeline import Timeline
+
+
+class ClockFeed:
+    """All clock sockets. `on_presence` is told whether there is any, whenever that may have changed."""
+
+    def __init__(self, timeline: Timeline, holds: Holds, on_presence: Callable[[bool], None]) -> None:
+        self._timeline = timeline
+        self._holds = holds
+        self._on_presence = on_presence
+        self._connections: set[Connection] = set()
+
+    def connections(self) -> Iterable[Connection]:
+        return self._connections
+
+    def announce(self, *, jump: bool = False) -> None:
+        """Tell everybody the time. `jump`: it has leapt."""
+        for connection in list(self._connections):
+            connection.send(self._announcement(self._holds.hold_of(connection.account), jump=jump))
+
+    def join(self, connection: Connection) -> None:
+        self._connections.add(connection)
+        self._on_presence(True)
+
+    def leave(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._on_presence(bool(self._connections))
+
+    def tell(self, connection: Connection, hold: int) -> None:
+        """Tell one client the time."""
+        connection.send(self._announcement(hold))
+
+    def _announcement(self, hold: int, *, jump: bool = False) -> dict[str, Any]:
+        timeline = self._timeline
+        return {"time_ns": timeline.now_ns(), "speed": timeline.speed, "jump": jump, "hold": hold}
+
+
+async def serve_clock(
+    request: web.Request, account: str, feed: ClockFeed, holds: Holds, mark: Callable[[str, int], None]
+) -> web.WebSocketResponse:
+    """Serve one client of `account` until it leaves. `mark(account, n)` marks the account's lockstep sockets."""
+    connection = await accept(request)
+    connection.account = account
+    connection.codec = Codec.JSON
+    client = None
+    if request.query.get("lockstep") == "1":
+        client = LockstepClient(account, lambda hold: feed.tell(connection, hold), lambda hold: mark(account, hold))
+        holds.join(client)
+    else:
+        feed.tell(connection, 0)
+    feed.join(connection)
+    try:
+        async for message in connection.socket:
+            if client and message.type is WSMsgType.TEXT:
+                holds.done(client, _done(message.data))
+    finally:
+        feed.leave(connection)
+        if client:
+            holds.leave(client)
+    return connection.socket
+
+
+def _done(text: str) -> object:
+    """The hold that a client says to be done with; None for anything else."""
+    try:
+        message = decode(Codec.JSON, text)
+    except ValueError:
+        return None
+    return message.get("done") if isinstance(message, dict) else None

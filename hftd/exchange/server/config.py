@@ -1,0 +1,39 @@
+"""What an exchange is started with. Light to import."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+MANUAL = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeConfig:
+    """An exchange: where it listens and keeps its state, what is traded, and how fast its time runs.
+
+    `port` 0 takes a free one. `speed` is exchange seconds in a wall second: at 1 without a tape, exchange time is wall
+    time; 0 moves time only by `RunningExchange.advance_to`. `cash` is dollars at the opening of an account.
+    `symbols` empty means all of the tape, or SPY. `wait`: time stands still until a client of `/hftd/clock` is
+    connected. `start_ns` is where time starts when the state directory knows none.
+    `requests_a_minute` is each key's limit in exchange time, 0 for none. `tied`: the end of standard input ends it.
+    """
+
+    state: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    symbols: tuple[str, ...] = ()
+    speed: float = 1.0
+    seed: int = 1
+    tape: Path | None = None
+    cash: Decimal = Decimal(100_000)
+    accounts: tuple[str, ...] = ("default",)
+    wait: bool = False
+    start_ns: int | None = None
+    requests_a_minute: int = 200
+    tied: bool = False
+
+    @property
+    def keeps_wall_time(self) -> bool:
+        """Whether exchange time is the wall's, closed hours included."""
+        return self.speed == 1 and self.tape is None

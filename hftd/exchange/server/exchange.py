@@ -1,0 +1,341 @@
+"""The exchange at work: time goes on, the market happens, the venue trades, everything is kept and told.
+
+All of it happens on one event loop, in moments: at exchange time t everything that is due at t is done at once, in one
+transaction, before anything is told. What a client asks for over REST happens between two moments.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from math import inf
+
+import structlog
+
+from hftd.calendar import Calendar
+from hftd.clock import RECHECK_S
+from hftd.domain.convert import rfc3339_of
+from hftd.domain.market import Bar, MarketData, Quote, Trade
+from hftd.domain.session import Session
+from hftd.exchange.server.agenda import Agenda, Turn, TurningPoint
+from hftd.exchange.server.clock_socket import ClockFeed
+from hftd.exchange.server.config import ExchangeConfig
+from hftd.exchange.server.connection import Connection
+from hftd.exchange.server.feed import DataMessage, Feed, bar_message, daily_message, quote_message, trade_message
+from hftd.exchange.server.history import History
+from hftd.exchange.server.keys import load_keys
+from hftd.exchange.server.limits import RateLimit
+from hftd.exchange.server.lockstep import Holds
+from hftd.exchange.server.opening import (
+    KEYS_FILE,
+    STORE_FILE,
+    checked,
+    make_assets,
+    make_market,
+    make_venue,
+    starting_time,
+)
+from hftd.exchange.server.render import update_json
+from hftd.exchange.server.store import Store
+from hftd.exchange.server.timeframes import Timeframe, Unit
+from hftd.exchange.server.timeline import Timeline
+from hftd.exchange.server.trade_socket import TradeFeed
+from hftd.exchange.venue.happenings import Happening, OrderChanged
+
+UNPACED_SPEED = 1000.0
+"""From this speed on, time in lockstep is paced by the clients alone."""
+
+ANNOUNCED_EVERY_S = 1.0
+DAY = Timeframe(1, Unit.DAY)
+
+log = structlog.get_logger()
+
+
+class Exchange:
+    """One exchange. `run` lets its time pass; REST and sockets use its parts."""
+
+    def __init__(self, config: ExchangeConfig, calendar: Calendar | None = None) -> None:
+        """Open the exchange on its state directory.
+
+        Raises SettingsError, StateError or DataError for what cannot be carried out.
+        """
+        keys_file = config.state / KEYS_FILE
+        self.config = checked(config, keys_file)
+        self.calendar = calendar or Calendar()
+        self.market = make_market(config, self.calendar)
+        self.history = History(self.market, self.calendar)
+        self.store = Store(config.state / STORE_FILE)
+        self.keys = load_keys(keys_file, config.accounts)
+        self._agenda = Agenda(self.calendar, self.market.days, leaps=not config.keeps_wall_time)
+        state = self.store.load()
+        start_ns = starting_time(config, self._agenda, self.store, state)
+        self.timeline = Timeline(start_ns, config.speed, keeps_wall_time=config.keeps_wall_time)
+        self.assets = make_assets(self.market, state)
+        self.venue = make_venue(config, self.market, self.assets, state, start_ns)
+        self.account_ids = {account.name: account.id for account in self.venue.accounts()}
+        self._names = {account_id: name for name, account_id in self.account_ids.items()}
+        self.limit = RateLimit(config.requests_a_minute)
+        self.feed = Feed()
+        self.trade_feed = TradeFeed()
+        self.holds = Holds(self._stop_for_lockstep, self._go_after_lockstep)
+        self.clock_feed = ClockFeed(self.timeline, self.holds, self._clock_presence)
+        self._changed = asyncio.Event()
+        self._target_ns = start_ns
+        self._arrived: list[asyncio.Future[None]] = []
+        self._resume(self.store.get("played_ns", int) or start_ns, start_ns)
+
+    # Time
+
+    async def run(self) -> None:
+        """Let time pass until cancelled. Raises StateError when the state can no longer be written."""
+        announcer = asyncio.create_task(self._announce_regularly())
+        try:
+            while True:
+                self._changed.clear()
+                due_ns = self._due_ns()
+                self.timeline.limit_ns = due_ns
+                wait_s = self._wait_s(due_ns)
+                if due_ns is None or wait_s > 0:
+                    await self._something_changed(wait_s)
+                else:
+                    self._moment(due_ns)
+                    await asyncio.sleep(0)
+        finally:
+            announcer.cancel()
+            with suppress(asyncio.CancelledError):
+                await announcer
+
+    async def advance_to(self, time_ns: int) -> None:
+        """With a speed of 0: let time pass until `time_ns`, leaps included, and return when all until then is done."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._arrived.append(waiter)
+        self._target_ns = max(self._target_ns, time_ns)
+        self._notify()
+        await waiter
+
+    def close(self) -> None:
+        """Write the exact time and close the state."""
+        self.store.write(self.venue.drain(), standing=self.venue.standing, time_ns=self.timeline.now_ns())
+        self.store.close()
+
+    def upcoming_session(self, time_ns: int) -> Session:
+        """The session that is open at `time_ns`, or else the next: one that will be played, while there is any."""
+        return self._agenda.session_after(time_ns) or self.calendar.next_session(time_ns)
+
+    # What clients do
+
+    def commit(self) -> None:
+        """Keep and tell what a client's command did."""
+        happenings = self.venue.drain()
+        if happenings:
+            self.store.write(happenings, standing=self.venue.standing)
+            self._hold(self._tell(happenings))
+
+    def mark_late(self, connection: Connection) -> None:
+        """A lockstep socket has authenticated: during a hold it gets the hold's mark at once."""
+        hold = self.holds.hold_of(connection.account)
+        if connection.lockstep and hold:
+            self._mark_socket(connection, hold)
+
+    def mark(self, account: str, hold: int) -> None:
+        """Put mark `hold` on all lockstep sockets of `account`."""
+        for connection in [*self.feed.connections(), *self.trade_feed.connections()]:
+            if connection.lockstep and connection.account == account:
+                self._mark_socket(connection, hold)
+
+    # Moments
+
+    def _resume(self, played_ns: int, start_ns: int) -> None:
+        """Go on after the moment `played_ns`, the last that was played; time is `start_ns`."""
+        standing = self.venue.standing
+        if self.config.keeps_wall_time:
+            played_ns = start_ns
+        if standing.is_open and standing.session and standing.session.close_ns <= played_ns:
+            self.venue.close_session(standing.session, max(standing.session.close_ns, standing.time_ns))
+        self._next = self._agenda.after(None, played_ns)
+        session = self._next.session if self._next else None
+        self._play = self.market.play(session) if session else None
+        if session and session.is_open(played_ns) and not self.venue.standing.is_open:
+            self.venue.open_session(session, start_ns)
+        self._catch_up(played_ns)
+        if self._next is None:
+            self._end()
+        if self.config.wait:
+            self.timeline.stop("wait")
+        self._write(self.venue.drain(), played_ns)
+
+    def _catch_up(self, played_ns: int) -> None:
+        """Leave out what was played already, but know the quotes that stand."""
+        while self._play and self._play.next_ns is not None and self._play.next_ns <= played_ns:
+            for item in self._play.advance().data:
+                if isinstance(item, Quote):
+                    self.market.liquidity.update(item)
+
+    def _due_ns(self) -> int | None:
+        play_ns = self._play.next_ns if self._play else None
+        turn_ns = self._next.time_ns if self._next else None
+        return min((time_ns for time_ns in (play_ns, turn_ns) if time_ns is not None), default=None)
+
+    def _wait_s(self, due_ns: int | None) -> float:
+        """Wall seconds until `due_ns` comes; infinite when something must change first."""
+        if due_ns is None or not self.timeline.speed:
+            return self._wait_by_hand_s(due_ns)
+        if self.timeline.stands:
+            return inf
+        return 0.0 if self._is_unpaced() else self.timeline.wall_s_until(due_ns)
+
+    def _wait_by_hand_s(self, due_ns: int | None) -> float:
+        """Time moves only to what `advance_to` has asked for; whoever waits for less has waited long enough."""
+        if due_ns is not None and (self.timeline.stands or due_ns <= self._target_ns):
+            return inf if self.timeline.stands else 0.0
+        self.timeline.reach(self._target_ns)
+        waiters, self._arrived = self._arrived, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        return inf
+
+    def _is_unpaced(self) -> bool:
+        return self.timeline.speed >= UNPACED_SPEED and bool(self.holds.accounts)
+
+    def _moment(self, time_ns: int) -> None:
+        """Do everything that is due at `time_ns`."""
+        self.timeline.reach(time_ns)
+        turned = self._turn(time_ns, Turn.OPEN)
+        data = self._play_at(time_ns)
+        self.venue.on_time(time_ns)
+        turned += self._turn(time_ns, Turn.CLOSE) + self._turn(time_ns, Turn.LEAP)
+        happenings = self.venue.drain()
+        self._write(happenings, time_ns)
+        reached = self.feed.publish(self._messages(data)) if data else set()
+        reached |= self._tell(happenings)
+        if turned:
+            self.clock_feed.announce(jump=Turn.LEAP in turned)
+        self._hold(self.holds.accounts if turned else reached)
+
+    def _play_at(self, time_ns: int) -> Sequence[MarketData]:
+        if self._play is None or self._play.next_ns != time_ns:
+            return ()
+        data = self._play.advance().data
+        for item in data:
+            if type(item) is Quote:
+                self.venue.on_quote(item)
+            elif type(item) is Trade:
+                self.venue.on_trade(item)
+        return data
+
+    def _turn(self, time_ns: int, turn: Turn) -> list[Turn]:
+        """Take the turning point `turn`, if it is due."""
+        point = self._next
+        if point is None or point.time_ns != time_ns or point.turn is not turn:
+            return []
+        self._next = self._agenda.after(point, time_ns)
+        _TURNS[turn](self, point)
+        if self._next and self._next.session != point.session:
+            self._play = self.market.play(self._next.session)
+        return [turn]
+
+    def _open(self, point: TurningPoint) -> None:
+        self.venue.open_session(point.session, point.time_ns)
+        log.info("session.opened", **_session_fields(point.session))
+
+    def _close(self, point: TurningPoint) -> None:
+        self.venue.close_session(point.session, point.time_ns)
+        log.info("session.closed", **_session_fields(point.session))
+
+    def _leap(self, point: TurningPoint) -> None:
+        if self._next is None:
+            self._end()
+        else:
+            self.timeline.leap(point.target_ns)
+            log.info("time.leapt", to=rfc3339_of(point.target_ns))
+
+    def _end(self) -> None:
+        self.timeline.stop("end")
+        log.info("tape.ended", time=rfc3339_of(self.timeline.now_ns()), file=str(self.config.tape))
+
+    def _write(self, happenings: Sequence[Happening], played_ns: int) -> None:
+        """Keep what has happened. Time may be read until the next moment, but not beyond: so that is written too."""
+        now_ns = self.timeline.now_ns()
+        reserved_ns = now_ns if self.config.keeps_wall_time else max(now_ns, self._due_ns() or 0)
+        values = {"standing": self.venue.standing, "time_ns": reserved_ns, "played_ns": played_ns}
+        self.store.write(happenings, **values)
+
+    # Telling
+
+    def _messages(self, data: Iterable[MarketData]) -> list[DataMessage]:
+        messages = [_MESSAGES[type(item)](item) for item in data]
+        if self.feed.is_wanted("dailyBars"):
+            bars = [item for item in data if isinstance(item, Bar)]
+            messages += [daily_message(day) for bar in bars if (day := self._day_of(bar))]
+        return messages
+
+    def _day_of(self, bar: Bar) -> Bar | None:
+        return self.history.latest_bar(bar.symbol, DAY, bar.known_at_ns)
+
+    def _tell(self, happenings: Iterable[Happening]) -> set[str]:
+        """Send trade updates. Returns the accounts that got any."""
+        reached = set()
+        for happening in happenings:
+            if isinstance(happening, OrderChanged) and happening.kind is not None:
+                name = self._names[happening.order.account_id]
+                if self.trade_feed.publish(name, partial(update_json, happening, self.assets)):
+                    reached.add(name)
+        return reached
+
+    def _hold(self, accounts: Iterable[str]) -> None:
+        for account in list(accounts):
+            self.holds.hold(account)
+
+    def _mark_socket(self, connection: Connection, hold: int) -> None:
+        if connection in self.feed.connections():
+            connection.send([{"T": "hftd", "hold": hold}])
+        else:
+            connection.send({"stream": "hftd", "data": {"hold": hold}})
+
+    # Standing still
+
+    def _stop_for_lockstep(self) -> None:
+        self.timeline.stop("lockstep")
+
+    def _go_after_lockstep(self) -> None:
+        self.timeline.go("lockstep")
+        self._notify()
+
+    def _clock_presence(self, is_present: bool) -> None:
+        if not self.config.wait:
+            return
+        if is_present:
+            self.timeline.go("wait")
+            self._notify()
+        else:
+            self.timeline.stop("wait")
+
+    def _notify(self) -> None:
+        self._changed.set()
+
+    async def _something_changed(self, wall_s: float) -> None:
+        """Wait until something changes, at most `wall_s` seconds."""
+        try:
+            async with asyncio.timeout(min(wall_s, RECHECK_S)):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    async def _announce_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(ANNOUNCED_EVERY_S)
+            self.clock_feed.announce()
+            self.holds.release_overdue()
+
+
+def _session_fields(session: Session) -> dict[str, str]:
+    return {"day": session.day.isoformat(), "open": rfc3339_of(session.open_ns), "close": rfc3339_of(session.close_ns)}
+
+
+_TURNS: dict[Turn, Callable[[Exchange, TurningPoint], None]] = {
+    Turn.OPEN: Exchange._open,
+    Turn.CLOSE: Exchange._close,
+    Turn.LEAP: Exchange._leap,
+}
+_MESSAGES: dict[type, Callable[..., DataMessage]] = {Trade: trade_message, Quote: quote_message, Bar: bar_message}

@@ -1,0 +1,94 @@
+"""Lockstep: exchange time stands still until a client has digested what it was sent.
+
+After everything that was sent to an account with a lockstep client, the hold number n of that client grows by one, a
+mark n follows on each of the account's lockstep sockets, n is announced on its clock socket, and time stands still
+until the client says `done` for the latest n. A client that does not answer is let go of: it must not stop the others
+for ever.
+"""
+
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from hftd.clock import monotonic_s
+
+PATIENCE_S = 30.0
+"""Wall seconds that a lockstep client may take to digest."""
+
+log = structlog.get_logger()
+
+
+class LockstepClient:
+    """A clock socket in lockstep. `announce` tells it the latest hold, `mark` puts a mark on its account's sockets."""
+
+    def __init__(self, account: str, announce: Callable[[int], None], mark: Callable[[int], None]) -> None:
+        self.account = account
+        self.announce = announce
+        self.mark = mark
+        self.hold = 0
+        self.is_holding = False
+        self.since_s = 0.0
+
+
+class Holds:
+    """Who holds time still. `stop` and `go` are told when somebody does, and when nobody does any more."""
+
+    def __init__(
+        self, stop: Callable[[], None], go: Callable[[], None], monotonic: Callable[[], float] = monotonic_s
+    ) -> None:
+        self._stop = stop
+        self._go = go
+        self._monotonic = monotonic
+        self._clients: dict[str, LockstepClient] = {}
+
+    @property
+    def accounts(self) -> Iterable[str]:
+        """Accounts with a lockstep client."""
+        return self._clients.keys()
+
+    def hold_of(self, account: str) -> int:
+        """The number of the account's present hold, 0 when it holds nothing."""
+        client = self._clients.get(account)
+        return client.hold if client and client.is_holding else 0
+
+    def join(self, client: LockstepClient) -> None:
+        """`client` takes part from now on, instead of an earlier one of its account, and holds at once."""
+        if former := self._clients.pop(client.account, None):
+            client.hold = former.hold
+        self._clients[client.account] = client
+        self.hold(client.account)
+
+    def leave(self, client: LockstepClient) -> None:
+        """`client` has gone, and holds nothing any more."""
+        if self._clients.get(client.account) is client:
+            del self._clients[client.account]
+            self._let_go(client)
+
+    def hold(self, account: str) -> None:
+        """Something was sent to `account`: if it is in lockstep, time stands still until it has said done."""
+        client = self._clients.get(account)
+        if client is None:
+            return
+        client.hold += 1
+        client.is_holding = True
+        client.since_s = self._monotonic()
+        self._stop()
+        client.mark(client.hold)
+        client.announce(client.hold)
+
+    def done(self, client: LockstepClient, hold: object) -> None:
+        """`client` has digested everything up to `hold`; only the latest counts."""
+        if hold == client.hold and self._clients.get(client.account) is client:
+            self._let_go(client)
+
+    def release_overdue(self) -> None:
+        """Let go of clients that have held time for too long."""
+        for client in list(self._clients.values()):
+            if client.is_holding and self._monotonic() - client.since_s > PATIENCE_S:
+                log.warning("lockstep.released", account=client.account, hold=client.hold, waited_s=PATIENCE_S)
+                self._let_go(client)
+
+    def _let_go(self, client: LockstepClient) -> None:
+        client.is_holding = False
+        if not any(other.is_holding for other in self._clients.values()):
+            self._go()
