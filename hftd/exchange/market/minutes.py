@@ -8,6 +8,7 @@ a second later: that is what an order meets that was decided on the bar.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from math import ceil, floor
 
 from hftd.domain.convert import MINUTE_NS, SECOND_NS
 from hftd.domain.market import Bar, Quote, Trade
@@ -19,6 +20,7 @@ PRINT_OFFSETS_NS = (1 * SECOND_NS, 20 * SECOND_NS, 40 * SECOND_NS, 59 * SECOND_N
 """When in its minute each of a bar's four prints happens."""
 
 LOT = 100
+TICK_TOLERANCE = 1e-6
 QUOTED_SHARE = 10
 """A quote shows a tenth of the print beside it, in round lots, and at least one lot."""
 
@@ -96,9 +98,7 @@ def quote_around(symbol: str, time_ns: int, price: float, size: int, rising: boo
     ticks_per_dollar = 100 if price >= 1 else 10_000
     ticks = price * ticks_per_dollar
     width = max(1, round(spread * 100))
-    whole = round(ticks)
-    above = whole if abs(ticks - whole) < 1e-6 else int(ticks) + 1
-    below = whole if above == whole else int(ticks)
+    below, above = floor(ticks + TICK_TOLERANCE), ceil(ticks - TICK_TOLERANCE)
     bid, ask = (above - width, above) if rising else (below, below + width)
     if bid < 1:
         bid, ask = 1, max(ask, 2)

@@ -83,7 +83,8 @@ def read_tape(file: Path) -> dict[str, BarColumns]:
     numbers = {name: _numbers(file, name, table.column(name)) for name in (*PRICES, "volume")}
     symbols = _symbols(file, table.column("symbol"))
     _check_rows(file, time_ns, numbers)
-    return {symbol: _symbol_columns(file, symbol, symbols == symbol, time_ns, numbers) for symbol in np.unique(symbols)}
+    found: list[str] = np.unique(symbols).tolist()
+    return {symbol: _symbol_columns(file, symbol, symbols == symbol, time_ns, numbers) for symbol in found}
 
 
 def _read(file: Path) -> Any:
