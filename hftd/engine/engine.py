@@ -23,7 +23,7 @@ from hftd.domain.commands import (
     TradingStopped,
 )
 from hftd.domain.intents import Cancel, Intent, Target, Want
-from hftd.domain.orders import ExecutionReport, OrderRequest, OrderStatus, Side
+from hftd.domain.orders import ExecutionReport, OrderRequest, OrderStatus, ReportKind, Side
 from hftd.domain.session import Session
 from hftd.engine.order_states import NAMED_STATUS, Effect, effect_of
 from hftd.engine.portfolio import ZERO
@@ -32,7 +32,7 @@ from hftd.engine.state import HookCaller, ModelContext, OrderState, RunningModel
 
 FLATTEN = "flatten"
 FLATTEN_ATTEMPTS = 3
-"""How often a closing order may be refused before the engine stops trying and says so."""
+"""How often a closing order may be refused, or end unfilled, before the engine stops trying and says so."""
 
 
 def _silence(_running: RunningModel, _sequence: int, _name: str, _arguments: tuple[Any, ...]) -> tuple[()]:
@@ -261,11 +261,18 @@ class Engine:
         return None if self.is_open and self.session.is_open(self.time_ns) else "closed"
 
     def _want_of(self, running: RunningModel, intent: Target) -> Want | None:
-        missing = intent.quantity - self.exposure(running, intent.symbol)
+        missing = intent.quantity - self._aim(running, intent.symbol)
         if not missing:
             return None
         side = Side.BUY if missing > 0 else Side.SELL
         return Want(side=side, symbol=intent.symbol, quantity=abs(missing), reason=intent.reason)
+
+    def _aim(self, running: RunningModel, symbol: str) -> Decimal:
+        """The exposure of a model once the other halves of its reversals are sent too."""
+        waiting = (order.then_open for order in self.working.values() if order.owner is running)
+        return self.exposure(running, symbol) + sum(
+            (want.side.sign * want.quantity for want in waiting if want is not None and want.symbol == symbol), ZERO
+        )
 
     def _withdraw(self, running: RunningModel, intent: Cancel) -> None:
         for order in list(self.working.values()):
@@ -363,6 +370,8 @@ class Engine:
             self._fill(order, report, keep_status=effect is Effect.LATE_FILL)
         elif effect is Effect.ADVANCE:
             order.status = NAMED_STATUS[report.kind]
+        elif report.kind is ReportKind.ORDER_CANCEL_REJECTED:
+            order.cancel_requested = False  # it may be asked for again
         if order.status.is_terminal:
             self._finish(order)
 
@@ -378,6 +387,8 @@ class Engine:
         request = order.request
         order.owner.portfolio.fill(request.symbol, request.side, report.quantity, report.price)
         self._tell(order.owner, report)
+        if self.flattening and keep_status:
+            self._flatten(order.owner, request.symbol)
 
     def _tell(self, running: RunningModel, report: ExecutionReport) -> None:
         if running.hears("on_fill"):
@@ -405,7 +416,7 @@ class Engine:
     # -- before the close ----------------------------------------------------------------------------------------
 
     def _count_flatten_refusal(self, order: OrderState) -> None:
-        if order.status is OrderStatus.REJECTED:
+        if order.status is not OrderStatus.FILLED and not order.cancel_requested:
             key = (order.owner.model_id, order.request.symbol)
             self._flatten_refusals[key] = self._flatten_refusals.get(key, 0) + 1
 

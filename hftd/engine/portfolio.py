@@ -38,7 +38,8 @@ class Holding:
         signed = side.sign * quantity
         if self.quantity * signed < 0:
             closed = min(quantity, abs(self.quantity)) * -side.sign
-            released = self.cost * closed / self.quantity
+            # All of the cost when all is closed: a quotient rounded to 28 digits would leave dust behind.
+            released = self.cost if closed == self.quantity else self.cost * closed / self.quantity
             self.realised += closed * price - released
             self.cost -= released
             self.quantity -= closed

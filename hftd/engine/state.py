@@ -112,7 +112,9 @@ class ModelContext:
         return tuple(
             _shown(order)
             for order in self._engine.working.values()
-            if order.owner is self._running and symbol in (None, order.request.symbol)
+            if order.owner is self._running
+            and symbol in (None, order.request.symbol)
+            and not order.status.is_terminal  # one that is being reported as filled right now
         )
 
 

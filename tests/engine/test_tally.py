@@ -1,0 +1,63 @@
+from decimal import Decimal
+
+from engine_world import OPEN_NS, SESSION, World, bar_event, toy
+
+from hftd.domain.commands import SubmitOrder
+from hftd.domain.events import OrderReported, SessionClosed
+from hftd.domain.intents import buy, sell
+from hftd.domain.orders import ExecutionReport, OrderRequest, ReportKind, Side
+from hftd.engine.risk import Limits
+from hftd.engine.tally import Tally
+
+LIMITS = Limits(Decimal(10), Decimal(10**6), 100, None)
+
+
+def test_a_session_is_counted():
+    wishes = [buy(5, "SPY"), sell(5, "SPY"), buy(50, "SPY"), sell(1, "SPY")]
+    world = World(toy(lambda bar: wishes.pop(0)), limits=LIMITS)
+    tally = Tally()
+
+    def step(event):
+        commands = world.take(event)
+        tally.add(event, commands)
+        return [command.order.client_order_id for command in commands if hasattr(command, "order")]
+
+    def report(order_id, kind=ReportKind.PARTIAL_FILL, quantity=0, price="0", execution_id=""):
+        told = ExecutionReport(
+            kind,
+            order_id,
+            OPEN_NS,
+            quantity=Decimal(quantity),
+            price=Decimal(price),
+            execution_id=execution_id,
+        )
+        step(OrderReported(told))
+
+    (bought,) = step(bar_event(0, close=100.0))
+    report(bought, quantity=3, price="100.10", execution_id="e1")
+    report(bought, quantity=3, price="100.10", execution_id="e1")
+    report(bought, ReportKind.FILL, 2, "99.90", "e2")
+    (sold,) = step(bar_event(1, close=101.0))
+    report(sold, ReportKind.FILL, 5, "100.50", "e3")
+    assert step(bar_event(2)) == []
+    (rejected,) = step(bar_event(3))
+    report(rejected, ReportKind.REJECTED)
+    report("someone-elses", ReportKind.FILL, 1, "1", "e4")
+    wishes.append(None)
+    step(bar_event(4, late=True))
+    step(SessionClosed(SESSION.close_ns, SESSION))
+
+    assert (tally.sessions, tally.bars, tally.late_bars) == (1, 5, 1)
+    assert (dict(tally.signals), tally.orders) == ({"buy": 2, "sell": 2}, 3)
+    assert (tally.fills, tally.refused, tally.rejected) == (3, 1, 1)
+    assert tally.slippage == Decimal("0.10") * 3 - Decimal("0.10") * 2 + Decimal("0.50") * 5
+
+
+def test_without_a_price_at_the_decision_no_slippage_is_counted():
+    world = World(toy(lambda bar: None))
+    tally = Tally()
+    event = bar_event(0)
+    tally.add(event, [SubmitOrder("m", OrderRequest("id", "SPY", Side.BUY, Decimal(1)), None, "f")])
+    told = ExecutionReport(ReportKind.FILL, "id", OPEN_NS, quantity=Decimal(1), price=Decimal(7), execution_id="e")
+    tally.add(OrderReported(told), world.take(OrderReported(told)))
+    assert (tally.fills, tally.slippage) == (1, 0)
