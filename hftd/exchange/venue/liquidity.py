@@ -6,8 +6,9 @@ The venue decides what may trade and when; a `Liquidity` says at which prices an
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from hftd.domain.convert import decimal_of
 from hftd.domain.market import Quote
 from hftd.domain.orders import Side
 from hftd.exchange.venue.orders import Execution
@@ -54,3 +55,94 @@ class Liquidity(Protocol):
     def poll(self) -> Sequence[tuple[str, Execution]]:
         """The fills of resting orders since the last poll, in their order. What is filled no longer rests."""
         ...
+
+
+class _Resting(NamedTuple):
+    """An order that waits. `limit` is the nearest float, which is what quotes are made of."""
+
+    side: Side
+    quantity: Decimal
+    limit: float | None
+
+
+def _price_for(quote: Quote | None, side: Side, limit: float | None) -> float | None:
+    """The price at which `quote` serves an order; None when it does not."""
+    if quote is None:
+        return None
+    if side is Side.BUY:
+        return quote.ask if quote.ask > 0 and (limit is None or limit >= quote.ask) else None
+    return quote.bid if quote.bid > 0 and (limit is None or limit <= quote.bid) else None
+
+
+class QuoteLiquidity:
+    """Fills whole orders at the quote of the moment, whatever its size, as Alpaca's paper accounts do.
+
+    A buy that reaches the ask trades at the ask, a sell that reaches the bid at the bid; a resting order is looked at
+    again with each quote. Where size matters, use a matching engine.
+    """
+
+    def __init__(self) -> None:
+        self._quotes: dict[str, Quote] = {}
+        self._resting: dict[str, dict[str, _Resting]] = {}
+        self._symbol_of: dict[str, str] = {}
+        self._fills: list[tuple[str, Execution]] = []
+
+    def quote(self, symbol: str) -> Quote | None:
+        """The last quote of `symbol` since the session began."""
+        return self._quotes.get(symbol)
+
+    def update(self, quote: Quote) -> None:
+        """Take over a quote and fill the resting orders that it reaches."""
+        self._quotes[quote.symbol] = quote
+        if quote.symbol in self._resting:
+            self._match(quote)
+
+    def clear(self) -> None:
+        """Forget all quotes."""
+        self._quotes.clear()
+
+    def take(
+        self,
+        symbol: str,
+        side: Side,
+        quantity: Decimal,
+        limit_price: Decimal | None,
+        owner: str,
+        *,
+        whole: bool = False,
+    ) -> Sequence[Execution]:
+        """One execution at the quote, or none."""
+        price = _price_for(self._quotes.get(symbol), side, None if limit_price is None else float(limit_price))
+        return () if price is None else (Execution(price=decimal_of(price), quantity=quantity),)
+
+    def rest(
+        self, order_key: str, symbol: str, side: Side, quantity: Decimal, limit_price: Decimal | None, owner: str
+    ) -> None:
+        """Wait for a quote that reaches the order. The present one is not looked at again."""
+        limit = None if limit_price is None else float(limit_price)
+        self._resting.setdefault(symbol, {})[order_key] = _Resting(side, quantity, limit)
+        self._symbol_of[order_key] = symbol
+
+    def withdraw(self, order_key: str) -> None:
+        """Forget a resting order."""
+        symbol = self._symbol_of.pop(order_key, None)
+        if symbol is not None:
+            self._drop(symbol, order_key)
+
+    def poll(self) -> Sequence[tuple[str, Execution]]:
+        """The fills since the last poll."""
+        fills, self._fills = self._fills, []
+        return fills
+
+    def _match(self, quote: Quote) -> None:
+        for key, order in list(self._resting[quote.symbol].items()):
+            price = _price_for(quote, order.side, order.limit)
+            if price is not None:
+                self._fills.append((key, Execution(price=decimal_of(price), quantity=order.quantity)))
+                self.withdraw(key)
+
+    def _drop(self, symbol: str, order_key: str) -> None:
+        orders = self._resting[symbol]
+        del orders[order_key]
+        if not orders:
+            del self._resting[symbol]

@@ -68,7 +68,8 @@ class Order(Struct):
     `sequence` counts the venue's orders. `quantity` is None for an order by `notional` (dollars), whose `shares` are
     known once it has a price. `filled_value` is the sum of price times quantity over its fills, in dollars.
     `triggered` tells that a stop has been reached. `held_buying_power` (dollars) and `held_quantity` (shares) are what
-    it keeps from other orders while it works. `legs` and `parent` are order ids.
+    it keeps from other orders while it works; `hold_price` is what a share of an opening order holds, None while no
+    price is known. `legs` and `parent` are order ids.
     """
 
     id: str
@@ -108,6 +109,7 @@ class Order(Struct):
     legs: tuple[str, ...] = ()
     reject_reason: str | None = None
     triggered: bool = False
+    hold_price: Decimal | None = None
     held_buying_power: Decimal = ZERO
     held_quantity: Decimal = ZERO
 

@@ -4,37 +4,72 @@ A command either raises `Refusal` and has changed nothing, or returns copies; wh
 """
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace as with_changes
 
+from hftd.domain.convert import decimal_of
 from hftd.domain.market import Quote, Trade
+from hftd.domain.orders import OrderClass, OrderStatus, ReportKind, Side, TimeInForce
 from hftd.domain.session import Session
 from hftd.exchange.venue.accounts import (
     Account,
     AccountFigures,
     Activity,
+    ActivityType,
     Configuration,
     EquityMark,
+    Holding,
     PositionFigures,
 )
 from hftd.exchange.venue.assets import Asset
+from hftd.exchange.venue.desk import Desk
+from hftd.exchange.venue.drafts import changed, draft, successor
 from hftd.exchange.venue.happenings import Happening
+from hftd.exchange.venue.ledger import closed_day
 from hftd.exchange.venue.liquidity import Liquidity
-from hftd.exchange.venue.orders import Changes, NewOrder, Order
-from hftd.exchange.venue.queries import ActivityFilter, EquityPoint, OrderFilter
-from hftd.exchange.venue.refusals import Refusal
-from hftd.exchange.venue.settings import VenueSettings
+from hftd.exchange.venue.margin import equity_of, figures_of, price_of_holding
+from hftd.exchange.venue.orders import ZERO, Changes, NewOrder, Order
+from hftd.exchange.venue.prices import Prices
+from hftd.exchange.venue.queries import (
+    ActivityFilter,
+    EquityPoint,
+    OrderFilter,
+    page_of_activities,
+    page_of_orders,
+    steps_of_equity,
+)
+from hftd.exchange.venue.records import Records, copy_of_account
+from hftd.exchange.venue.refusals import (
+    Refusal,
+    already,
+    insufficient_quantity,
+    malformed,
+    no_position,
+    not_replaceable,
+    order_not_found,
+)
+from hftd.exchange.venue.rules import HELD_REPLACEMENT_RULES, REPLACEMENT_RULES, RULES, Case, check
+from hftd.exchange.venue.settings import StopTrigger, VenueSettings
+
+_BILLIONTH = Decimal("1e-9")
+_HUNDRED = Decimal(100)
+_DAILY = frozenset({TimeInForce.DAY, TimeInForce.IOC, TimeInForce.FOK})
 
 
 class Standing(Struct, frozen=True):
-    """What the venue knows besides its records: small, to be persisted whole with each transaction."""
+    """What the venue knows besides its records: small, to be persisted whole with each transaction.
+
+    `session` is the one open now or the last one.
+    """
 
     time_ns: int = 0
     session: Session | None = None
     is_open: bool = False
     last_prices: dict[str, float] = {}
     closing_prices: dict[str, float] = {}
+    settled_prices: dict[str, float] = {}
     halted: tuple[str, ...] = ()
 
 
@@ -60,7 +95,13 @@ class Venue:
         draw: Callable[[], float] | None = None,
     ) -> None:
         """`new_id` makes unique ids (UUID text); `draw` numbers in [0, 1), needed when `settings` has chances."""
-        raise NotImplementedError
+        if draw is None and (settings.partial_fill_chance or settings.reject_chance):
+            raise ValueError("a chance of partial fills or of rejection needs `draw`")
+        self._settings, self._liquidity, self._assets, self._new_id = settings, liquidity, assets, new_id
+        self._prices = Prices(liquidity)
+        self._records = Records(new_id)
+        self._desk = Desk(settings, liquidity, self._prices, self._records, assets, draw)
+        self._follows_quotes = settings.stop_trigger is StopTrigger.QUOTES
 
     # Accounts
 
@@ -68,39 +109,61 @@ class Venue:
         self, name: str, cash: Decimal, time_ns: int, configuration: Configuration | None = None
     ) -> Account:
         """A new account with `cash` dollars paid in."""
-        raise NotImplementedError
+        self._advance(time_ns)
+        account_id = self._new_id()
+        account = Account(
+            id=account_id,
+            name=name,
+            number=f"PA{account_id.replace('-', '')[:10].upper()}",
+            created_at_ns=time_ns,
+            cash=cash,
+            last_equity=cash,
+            configuration=configuration or Configuration(),
+        )
+        self._records.add_account(account)
+        self._records.touch_account(account, self._desk.time_ns)
+        self._records.add_cash_activity(account, ActivityType.CASH_DEPOSIT, cash, "first deposit", self._desk.time_ns)
+        return copy_of_account(account)
 
     def configure(self, account_id: str, configuration: Configuration, time_ns: int) -> Account:
         """Take over what the owner has set."""
-        raise NotImplementedError
+        self._advance(time_ns)
+        if configuration.multiplier_max not in (1, 2, 4):
+            raise malformed("max_margin_multiplier must be 1, 2 or 4")
+        account = self._records.accounts[account_id]
+        account.configuration = configuration
+        self._records.touch_account(account, self._desk.time_ns)
+        return copy_of_account(account)
 
     def accounts(self) -> list[Account]:
         """All accounts in the order of their opening."""
-        raise NotImplementedError
+        return [copy_of_account(account) for account in self._records.accounts.values()]
 
     def account(self, account_id: str) -> Account:
         """One account. Raises KeyError for an id that never was."""
-        raise NotImplementedError
+        return copy_of_account(self._records.accounts[account_id])
 
     def figures(self, account_id: str) -> AccountFigures:
         """What the account is worth and may do now."""
-        raise NotImplementedError
+        open_orders = self._records.open_of[account_id].values()
+        return figures_of(self._records.accounts[account_id], open_orders, self._prices, self._assets)
 
     def positions(self, account_id: str) -> list[PositionFigures]:
         """All positions by symbol."""
-        raise NotImplementedError
+        holdings = self._records.accounts[account_id].holdings
+        return [self._position(account_id, holdings[symbol]) for symbol in sorted(holdings)]
 
     def position(self, account_id: str, symbol: str) -> PositionFigures:
         """One position. Raises Refusal (404) when flat."""
-        raise NotImplementedError
+        return self._position(account_id, self._holding(account_id, symbol))
 
     def activities(self, account_id: str, wanted: ActivityFilter) -> list[Activity]:
         """A page of the account's statement."""
-        raise NotImplementedError
+        return page_of_activities(self._records.activities[account_id], wanted)
 
     def portfolio_history(self, account_id: str, start_ns: int, end_ns: int, step_ns: int) -> list[EquityPoint]:
         """The equity at the end of each step of `step_ns` in [start_ns, end_ns) that has a mark."""
-        raise NotImplementedError
+        return steps_of_equity(self._records.marks[account_id], start_ns, end_ns, step_ns)
 
     # Orders
 
@@ -109,19 +172,59 @@ class Venue:
 
         Raises Refusal.
         """
-        raise NotImplementedError
+        self._advance(time_ns)
+        case = self._case(account_id, wanted, list(self._records.open_of[account_id].values()))
+        check(case, RULES)
+        order, *legs = draft(wanted, account_id, case.intent, self._desk.time_ns, self._new_id)
+        self._desk.accept(order)
+        for leg in legs:
+            self._desk.hold(leg)
+        accepted = order.copy()
+        self._desk.release(order)
+        if order.order_class is OrderClass.OCO and order.is_open:
+            self._desk.watch_if_shared(legs[0])
+        self._desk.collect()
+        return accepted
 
     def replace(self, account_id: str, order_id: str, changes: Changes, time_ns: int) -> Order:
-        """Change a working order: its successor, as it was when accepted. Raises Refusal."""
-        raise NotImplementedError
+        """Change a working order: its successor, as it was when accepted. Raises Refusal.
+
+        A changed quantity is that of the whole: the successor is for what has not been filled of it.
+        """
+        self._advance(time_ns)
+        order = self._own(account_id, order_id)
+        wanted = self._replacement(order, changes)
+        others = [other for other in self._records.open_of[account_id].values() if other is not order]
+        held = order.status is OrderStatus.HELD
+        case = self._case(account_id, wanted, others, order)
+        check(case, HELD_REPLACEMENT_RULES if held else REPLACEMENT_RULES)
+        following = successor(order, wanted, self._desk.time_ns, self._new_id)
+        self._desk.replace(order, following)
+        accepted = following.copy()
+        if following.status is not OrderStatus.HELD:
+            self._desk.release(following)
+        self._desk.collect()
+        return accepted
 
     def cancel(self, account_id: str, order_id: str, time_ns: int) -> None:
         """Cancel an order, with all members of its bracket or oco. Raises Refusal."""
-        raise NotImplementedError
+        self._advance(time_ns)
+        order = self._own(account_id, order_id)
+        if order.status is OrderStatus.CANCELED and self._settings.canceling_canceled_succeeds:
+            return
+        if not order.is_open:
+            raise already(order.status)
+        self._desk.end(order, ReportKind.CANCELED)
 
     def cancel_all(self, account_id: str, time_ns: int) -> list[tuple[str, Refusal | None]]:
         """Cancel every open order: the id of each, and why not, if so."""
-        raise NotImplementedError
+        self._advance(time_ns)
+        results: list[tuple[str, Refusal | None]] = []
+        for order in list(self._records.open_of[account_id].values()):
+            if order.is_open:
+                self._desk.end(order, ReportKind.CANCELED)
+            results.append((order.id, None))
+        return results
 
     def close_position(
         self,
@@ -135,75 +238,311 @@ class Venue:
 
         Raises Refusal.
         """
-        raise NotImplementedError
+        self._advance(time_ns)
+        held = self._holding(account_id, symbol).quantity
+        if quantity is not None and percentage is not None:
+            raise malformed("only one of qty or percentage is accepted")
+        shares = abs(held) if quantity is None else quantity
+        if percentage is not None:
+            if not ZERO < percentage <= _HUNDRED:
+                raise malformed("percentage must be > 0 and <= 100")
+            shares = (abs(held) * percentage / _HUNDRED).quantize(_BILLIONTH, rounding=ROUND_DOWN)
+        if shares > abs(held):
+            raise insufficient_quantity(symbol, shares, abs(held), abs(held))
+        side = Side.SELL if held > 0 else Side.BUY
+        return self.submit(account_id, NewOrder(symbol=symbol, side=side, quantity=shares), time_ns)
 
     def close_positions(
         self, account_id: str, time_ns: int, *, cancel_orders: bool = False
     ) -> list[tuple[str, Order | Refusal]]:
         """Close every position: the symbol of each, and its order or why there is none."""
-        raise NotImplementedError
+        if cancel_orders:
+            self.cancel_all(account_id, time_ns)
+        results: list[tuple[str, Order | Refusal]] = []
+        for symbol in sorted(self._records.accounts[account_id].holdings):
+            try:
+                results.append((symbol, self.close_position(account_id, symbol, time_ns)))
+            except Refusal as refusal:
+                results.append((symbol, refusal))
+        return results
 
     def order(self, account_id: str, order_id: str) -> Order:
         """One order as it is now. Raises Refusal (404)."""
-        raise NotImplementedError
+        return self._own(account_id, order_id).copy()
 
     def order_by_client_id(self, account_id: str, client_order_id: str) -> Order:
         """One order by its owner's id for it. Raises Refusal (404)."""
-        raise NotImplementedError
+        order_id = self._records.client_ids[account_id].get(client_order_id)
+        if order_id is None:
+            raise order_not_found(client_order_id)
+        return self._records.orders[order_id].copy()
 
     def orders(self, account_id: str, wanted: OrderFilter) -> list[Order]:
         """Orders as they are now, the latest submitted first unless told otherwise."""
-        raise NotImplementedError
+        known = self._records.orders_of[account_id]
+        return [order.copy() for order in page_of_orders(known, self._records.orders, wanted)]
 
     def legs(self, order: Order) -> list[Order]:
         """An order's legs as they are now."""
-        raise NotImplementedError
+        return [self._records.orders[leg_id].copy() for leg_id in order.legs]
 
     # The market
 
     def on_quote(self, quote: Quote) -> None:
         """A quote was published: fill what it fills."""
-        raise NotImplementedError
+        self._liquidity.update(quote)
+        desk, symbol = self._desk, quote.symbol
+        if symbol in desk.resting or symbol in desk.waiting or (self._follows_quotes and symbol in desk.watched):
+            self._react(quote)
 
     def on_trade(self, trade: Trade) -> None:
         """A print was published: trigger the stops it reaches, cross the opening auction if it is the first."""
-        raise NotImplementedError
+        symbol = trade.symbol
+        self._prices.last[symbol] = trade.price
+        desk = self._desk
+        opening = symbol in desk.auctions[TimeInForce.OPG]
+        watched = symbol in desk.watched and not self._follows_quotes
+        if opening or watched or symbol in desk.waiting:
+            self._advance(trade.time_ns)
+            self._react_to_price(symbol, decimal_of(trade.price), opening=opening, watched=watched)
 
     def on_time(self, time_ns: int) -> None:
         """Time has come to `time_ns`: expire what is due, collect fills, mark equity."""
-        raise NotImplementedError
+        step = self._settings.mark_every_ns
+        marks = self._desk.is_open and time_ns // step > self._desk.time_ns // step
+        self._advance(time_ns)
+        self._desk.collect()
+        if not self._desk.is_open:
+            self._expire_due()
+        if marks:
+            self._mark()
 
     def open_session(self, session: Session, time_ns: int) -> None:
-        """The market is open: queued orders are released."""
-        raise NotImplementedError
+        """The market is open: a new day for every account, and queued orders are released."""
+        self._advance(time_ns)
+        self._expire_due()
+        self._prices.settle(self._assets)
+        self._prices.begin_day(self._assets)
+        self._liquidity.clear()
+        for account in self._records.accounts.values():
+            self._begin_day(account)
+        self._desk.session, self._desk.is_open = session, True
+        for order in self._records.open_orders():
+            if order.is_open:
+                self._desk.wake(order)
+        self._desk.collect()
+        self._mark()
 
     def close_session(self, session: Session, time_ns: int) -> None:
         """The market is closed: the closing auction crosses at the last print, and day orders expire."""
-        raise NotImplementedError
+        self._advance(time_ns)
+        self._desk.collect()
+        self._cross_at_close()
+        for order in self._records.open_orders():
+            if order.is_open:
+                self._close_order(order)
+        self._desk.is_open = False
+        self._desk.session = session
+        self._prices.settle(self._assets)
+        self._liquidity.clear()
+        self._mark()
 
     def halt(self, symbol: str, time_ns: int) -> None:
         """Trading in `symbol` stops: new orders wait."""
-        raise NotImplementedError
+        self._advance(time_ns)
+        self._desk.collect()
+        self._desk.halted.add(symbol)
+        for order in list(self._desk.resting.get(symbol, {}).values()):
+            self._desk.sleep(order)
 
     def resume(self, symbol: str, time_ns: int) -> None:
         """Trading in `symbol` goes on."""
-        raise NotImplementedError
+        self._advance(time_ns)
+        self._desk.halted.discard(symbol)
+        for order in self._records.open_orders():
+            if order.symbol == symbol and order.is_open:
+                self._desk.wake(order)
+        self._desk.collect()
 
     # Records
 
     def drain(self) -> list[Happening]:
         """What has happened since the last call, in order."""
-        raise NotImplementedError
+        happenings, self._records.happenings = self._records.happenings, []
+        return happenings
 
     @property
     def standing(self) -> Standing:
         """What is to be persisted besides the happenings."""
-        raise NotImplementedError
+        return Standing(
+            time_ns=self._desk.time_ns,
+            session=self._desk.session,
+            is_open=self._desk.is_open,
+            last_prices=dict(self._prices.last),
+            closing_prices=dict(self._prices.closing),
+            settled_prices=dict(self._prices.settled),
+            halted=tuple(sorted(self._desk.halted)),
+        )
 
     def snapshot(self) -> VenueState:
         """A copy of everything."""
-        raise NotImplementedError
+        records = self._records
+        return VenueState(
+            standing=self.standing,
+            accounts=self.accounts(),
+            orders=[order.copy() for order in sorted(records.orders.values(), key=lambda order: order.sequence)],
+            activities=[activity for activities in records.activities.values() for activity in activities],
+            marks=[mark for marks in records.marks.values() for mark in marks],
+        )
 
     def restore(self, state: VenueState) -> None:
         """Become what `state` says, in a venue just made. Working orders rest in the liquidity again."""
-        raise NotImplementedError
+        records, desk, standing = self._records, self._desk, state.standing
+        desk.time_ns, desk.session, desk.is_open = standing.time_ns, standing.session, standing.is_open
+        desk.halted = set(standing.halted)
+        self._prices.last, self._prices.closing = dict(standing.last_prices), dict(standing.closing_prices)
+        self._prices.settled = dict(standing.settled_prices)
+        for account in state.accounts:
+            records.add_account(copy_of_account(account))
+        for order in sorted(state.orders, key=lambda order: order.sequence):
+            records.add_order(order.copy())
+        for activity in state.activities:
+            records.activities[activity.account_id].append(activity)
+        for mark in state.marks:
+            records.marks[mark.account_id].append(mark)
+        for order in records.open_orders():
+            desk.restore(order)
+
+    # Parts
+
+    def _advance(self, time_ns: int) -> None:
+        self._desk.time_ns = max(self._desk.time_ns, time_ns)
+
+    def _own(self, account_id: str, order_id: str) -> Order:
+        order = self._records.orders.get(order_id)
+        if order is None or order.account_id != account_id:
+            raise order_not_found(order_id)
+        return order
+
+    def _holding(self, account_id: str, symbol: str) -> Holding:
+        holding = self._records.accounts[account_id].holdings.get(symbol)
+        if holding is None:
+            raise no_position()
+        return holding
+
+    def _case(self, account_id: str, wanted: NewOrder, open_orders: list[Order], replaced: Order | None = None) -> Case:
+        known = wanted.client_order_id is not None and wanted.client_order_id in self._records.client_ids[account_id]
+        return Case(
+            wanted,
+            self._records.accounts[account_id],
+            self._assets,
+            self._prices,
+            self._settings,
+            open_orders,
+            time_ns=self._desk.time_ns,
+            session=self._desk.session,
+            is_open=self._desk.is_open,
+            known_client_id=known,
+            intent=replaced.position_intent if replaced else None,
+        )
+
+    def _replacement(self, order: Order, changes: Changes) -> NewOrder:
+        """What the successor is to be, for the shares not filled yet. Raises Refusal if there can be none."""
+        if not order.is_open:
+            raise already(order.status)
+        if order.quantity is None or order.quantity != order.quantity.to_integral_value() or order.triggered:
+            raise not_replaceable()
+        wanted = changed(order, changes)
+        assert wanted.quantity is not None
+        family_quantity = order.order_class is not OrderClass.SIMPLE and wanted.quantity != order.quantity
+        if family_quantity or wanted.quantity <= order.filled_quantity:
+            raise not_replaceable()
+        return with_changes(wanted, quantity=wanted.quantity - order.filled_quantity)
+
+    def _react(self, quote: Quote) -> None:
+        self._advance(quote.time_ns)
+        self._desk.collect()
+        self._desk.release_waiting(quote.symbol)
+        if self._follows_quotes and self._desk.is_open:
+            self._follow_quote(quote)
+        self._desk.collect()
+
+    def _follow_quote(self, quote: Quote) -> None:
+        """Stops to sell follow the bid, stops to buy the ask."""
+        for side, price in ((Side.SELL, quote.bid), (Side.BUY, quote.ask)):
+            if price > 0:
+                self._desk.on_price(quote.symbol, decimal_of(price), side)
+
+    def _react_to_price(self, symbol: str, price: Decimal, *, opening: bool, watched: bool) -> None:
+        if opening and self._desk.is_open:
+            self._desk.cross(TimeInForce.OPG, symbol, price)
+        self._desk.release_waiting(symbol)
+        if watched and self._desk.is_open:
+            self._desk.on_price(symbol, price)
+        self._desk.collect()
+
+    def _cross_at_close(self) -> None:
+        for symbol in list(self._desk.auctions[TimeInForce.OPG]):
+            self._desk.cross(TimeInForce.OPG, symbol, None)
+        for symbol in list(self._desk.auctions[TimeInForce.CLS]):
+            last = self._prices.last.get(symbol)
+            self._desk.cross(TimeInForce.CLS, symbol, None if last is None else decimal_of(last))
+
+    def _close_order(self, order: Order) -> None:
+        desk = self._desk
+        expired = order.expires_at_ns is not None and order.expires_at_ns <= desk.time_ns
+        if expired or (order.time_in_force in _DAILY and not order.extended_hours):
+            desk.end(order, ReportKind.EXPIRED)
+        elif not order.extended_hours:
+            desk.sleep(order)
+
+    def _expire_due(self) -> None:
+        """Expire what outlives the close only for extended hours."""
+        for order in self._records.open_orders():
+            if order.is_open and order.expires_at_ns is not None and order.expires_at_ns <= self._desk.time_ns:
+                self._desk.end(order, ReportKind.EXPIRED)
+
+    def _begin_day(self, account: Account) -> None:
+        figures = self.figures(account.id)
+        account.last_equity = figures.equity
+        account.last_maintenance_margin = figures.maintenance_margin
+        account.holdings = {symbol: closed_day(holding) for symbol, holding in account.holdings.items()}
+        self._records.touch_account(account, self._desk.time_ns)
+
+    def _mark(self) -> None:
+        for account in self._records.accounts.values():
+            equity = equity_of(account, self._prices)
+            self._records.add_mark(EquityMark(account_id=account.id, time_ns=self._desk.time_ns, equity=equity))
+
+    def _position(self, account_id: str, holding: Holding) -> PositionFigures:
+        """A holding at current prices. Fractions are of the cost's absolute value, 0 where there is none."""
+        symbol, quantity = holding.symbol, holding.quantity
+        price = price_of_holding(holding, self._prices)
+        closing = self._prices.closing.get(symbol)
+        last_day = price if closing is None else decimal_of(closing)
+        value = quantity * price
+        overnight = quantity - holding.day_quantity
+        day_base = overnight * last_day + holding.day_cost
+        held = sum(
+            (order.held_quantity for order in self._records.open_of[account_id].values() if order.symbol == symbol),
+            ZERO,
+        )
+        return PositionFigures(
+            symbol=symbol,
+            quantity=quantity,
+            available=quantity - held if quantity > 0 else quantity + held,
+            average_entry_price=holding.average_price,
+            market_value=value,
+            cost_basis=holding.cost,
+            unrealized=value - holding.cost,
+            unrealized_fraction=_fraction(value - holding.cost, holding.cost),
+            unrealized_today=value - day_base,
+            unrealized_today_fraction=_fraction(value - day_base, day_base),
+            current_price=price,
+            last_day_price=last_day,
+            change_today_fraction=_fraction(price - last_day, last_day),
+        )
+
+
+def _fraction(part: Decimal, whole: Decimal) -> Decimal:
+    return part / abs(whole) if whole else ZERO

@@ -1,0 +1,508 @@
+"""Where accepted orders are worked: released, filled, triggered, ended, with their families and what they hold.
+
+An open order is in exactly one of these places: waiting (for the open, the end of a halt, a price), held (a leg whose
+parent is not filled), watched (a stop not reached yet), in an auction, resting in the liquidity, or asleep (a lasting
+order while the market is closed).
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import ROUND_DOWN, Decimal
+
+from hftd.domain.convert import SECOND_NS, decimal_of
+from hftd.domain.orders import OrderClass, OrderStatus, OrderType, ReportKind, Side, TimeInForce
+from hftd.domain.session import Session
+from hftd.exchange.venue.accounts import Activity, ActivityType
+from hftd.exchange.venue.assets import Asset
+from hftd.exchange.venue.happenings import OrderChanged
+from hftd.exchange.venue.ledger import book_fill, fee_of
+from hftd.exchange.venue.liquidity import Liquidity
+from hftd.exchange.venue.margin import figures_of
+from hftd.exchange.venue.orders import ZERO, Execution, Order, PositionIntent
+from hftd.exchange.venue.prices import Prices
+from hftd.exchange.venue.records import Records
+from hftd.exchange.venue.rules import STOPS, TICK, collared, opening_price
+from hftd.exchange.venue.settings import VenueSettings
+from hftd.exchange.venue.states import next_status
+
+EXTENDED_AFTER_NS = 4 * 3600 * SECOND_NS
+"""How long after the close orders for extended hours work on: from 16:00 to 20:00 New York time."""
+
+_BILLIONTH = Decimal("1e-9")
+_HUNDRED = Decimal(100)
+_AUCTIONS = frozenset({TimeInForce.OPG, TimeInForce.CLS})
+_IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+_ENTRIES = frozenset({OrderClass.BRACKET, OrderClass.OTO})
+
+_STAMPS = {
+    ReportKind.FILL: "filled_at_ns",
+    ReportKind.CANCELED: "canceled_at_ns",
+    ReportKind.EXPIRED: "expired_at_ns",
+    ReportKind.REJECTED: "failed_at_ns",
+    ReportKind.REPLACED: "replaced_at_ns",
+}
+"""The order's own time of each end."""
+
+Shelf = dict[str, dict[str, Order]]
+"""Orders by symbol and id."""
+
+
+def _put(shelf: Shelf, order: Order) -> None:
+    shelf.setdefault(order.symbol, {})[order.id] = order
+
+
+def _remove(shelf: Shelf, order: Order) -> None:
+    orders = shelf.get(order.symbol)
+    if orders is not None and orders.pop(order.id, None) is not None and not orders:
+        del shelf[order.symbol]
+
+
+def _in_sequence(shelf: Shelf, symbol: str) -> list[Order]:
+    return sorted(shelf.get(symbol, {}).values(), key=lambda order: order.sequence)
+
+
+class Desk:
+    """Works orders against a liquidity. `session` is the one open now or the last one; `time_ns` never goes back."""
+
+    def __init__(
+        self,
+        settings: VenueSettings,
+        liquidity: Liquidity,
+        prices: Prices,
+        records: Records,
+        assets: Mapping[str, Asset],
+        draw: Callable[[], float] | None,
+    ) -> None:
+        self._settings, self._liquidity, self._prices = settings, liquidity, prices
+        self._records, self._assets = records, assets
+        self._draw = draw
+        self.time_ns = 0
+        self.session: Session | None = None
+        self.is_open = False
+        self.halted: set[str] = set()
+        self.waiting: Shelf = {}
+        self.watched: Shelf = {}
+        self.auctions: dict[TimeInForce, Shelf] = {TimeInForce.OPG: {}, TimeInForce.CLS: {}}
+        self.resting: Shelf = {}
+
+    # Entering
+
+    def accept(self, order: Order) -> None:
+        """Enter a checked order: pending_new if it may be worked at once, accepted if it must wait."""
+        order.sequence = self._records.next_sequence()
+        self._set_terms(order)
+        self._records.add_order(order)
+        self._tell(order, ReportKind.PENDING_NEW if self._may_work(order) else ReportKind.ACCEPTED)
+
+    def hold(self, leg: Order) -> None:
+        """Enter a leg that is not to be worked yet."""
+        leg.sequence = self._records.next_sequence()
+        self._records.add_order(leg)
+        self._tell(leg, ReportKind.HELD)
+
+    def release(self, order: Order) -> None:
+        """Work an order from now on, or let it wait for its time."""
+        self._set_terms(order)
+        if not self._may_work(order):
+            _put(self.waiting, order)
+            return
+        _remove(self.waiting, order)
+        if not self._affordable(order):
+            self.end(order, ReportKind.REJECTED, "insufficient buying power")
+        elif self._chance(self._settings.reject_chance):
+            self.end(order, ReportKind.REJECTED, "rejected by the exchange")
+        else:
+            self._begin(order)
+
+    def _begin(self, order: Order) -> None:
+        order.expires_at_ns = self._expiry(order)
+        self._start_trail(order)
+        self._tell(order, ReportKind.NEW)
+        self.place(order)
+
+    def place(self, order: Order) -> None:
+        """Put a live order where it belongs."""
+        if order.time_in_force in _AUCTIONS:
+            _put(self.auctions[order.time_in_force], order)
+        elif order.type in STOPS and not order.triggered:
+            _put(self.watched, order)
+        else:
+            self._work(order)
+
+    def _may_work(self, order: Order) -> bool:
+        if order.symbol in self.halted or not (self.is_open or order.extended_hours):
+            return False
+        return order.time_in_force in _AUCTIONS or self._has_terms(order)
+
+    @staticmethod
+    def _has_terms(order: Order) -> bool:
+        return order.shares is not None and not (order.position_intent.opens and order.hold_price is None)
+
+    def _set_terms(self, order: Order) -> None:
+        """How many shares, and what each holds, as soon as a price is known."""
+        if self._has_terms(order):
+            return
+        symbol = order.symbol
+        if order.notional is not None:
+            price = self._prices.ask(symbol) if order.side is Side.BUY else self._prices.bid(symbol)
+            price = order.limit_price or price
+            if price is None:
+                return
+            order.shares = (order.notional / price).quantize(_BILLIONTH, rounding=ROUND_DOWN)
+            order.hold_price = order.notional / order.shares if order.shares else price
+            return
+        stop = order.stop_price
+        if order.type is OrderType.TRAILING_STOP and stop is None:
+            stop = self._prices.current(symbol)
+        order.hold_price = opening_price(order.side, order.type, order.limit_price, stop, self._prices.ask(symbol))
+
+    def _affordable(self, order: Order) -> bool:
+        """Whether an order that had to wait for a price can be paid for. The others were checked when they came."""
+        if order.held_buying_power or not order.position_intent.opens:
+            return True
+        self._hold(order)
+        account = self._records.accounts[order.account_id]
+        others = [other for other in self._records.open_of[account.id].values() if other is not order]
+        figures = figures_of(account, others, self._prices, self._assets)
+        return order.held_buying_power <= figures.buying_power
+
+    def _expiry(self, order: Order) -> int | None:
+        if order.time_in_force is TimeInForce.GTC:
+            return order.created_at_ns + self._settings.gtc_life_ns
+        if self.session is None or not self.is_open:
+            return None
+        return self.session.close_ns + (EXTENDED_AFTER_NS if order.extended_hours else 0)
+
+    # Trading
+
+    def _work(self, order: Order) -> None:
+        """Take what the market gives now; rest with the remainder, unless the order does not last."""
+        limit = self._limit_of(order)
+        whole = order.time_in_force is TimeInForce.FOK
+        asked = order.remaining if whole else self._portion(order.remaining)
+        executions = self._liquidity.take(order.symbol, order.side, asked, limit, order.account_id, whole=whole)
+        for execution in executions:
+            self.fill(order, execution)
+        if not order.is_open:
+            return
+        if order.time_in_force in _IMMEDIATE:
+            self.end(order, ReportKind.CANCELED)
+            return
+        _put(self.resting, order)
+        self._liquidity.rest(order.id, order.symbol, order.side, order.remaining, limit, order.account_id)
+
+    def _limit_of(self, order: Order) -> Decimal | None:
+        """The price that the order goes out with.
+
+        A buy stop that was reached may run 4 % (from $50: 2.5 %) above its stop price, and no further.
+        """
+        if order.limit_price is not None or order.side is Side.SELL:
+            return order.limit_price
+        if order.type is OrderType.STOP and order.stop_price is not None:
+            return _to_tick(collared(order.stop_price))
+        if self._settings.collar_market_buys and order.type is OrderType.MARKET:
+            ask = self._prices.ask(order.symbol)
+            return None if ask is None else _to_tick(collared(ask))
+        return None
+
+    def _chance(self, chance: float) -> bool:
+        return chance > 0 and self._draw is not None and self._draw() < chance
+
+    def _portion(self, remaining: Decimal) -> Decimal:
+        """All of it, or by chance a part: whole shares if the order is in whole shares, at least one."""
+        if not self._chance(self._settings.partial_fill_chance):
+            return remaining
+        assert self._draw is not None
+        part = remaining * decimal_of(self._draw())
+        if remaining == remaining.to_integral_value():
+            return max(part.to_integral_value(rounding=ROUND_DOWN), Decimal(1))
+        return max(part.quantize(_BILLIONTH, rounding=ROUND_DOWN), _BILLIONTH)
+
+    def collect(self) -> None:
+        """Take over the fills of resting orders."""
+        while fills := self._liquidity.poll():
+            for order_id, execution in fills:
+                order = self._records.orders[order_id]
+                self.fill(order, execution)
+
+    def fill(self, order: Order, execution: Execution) -> None:
+        """Shares changed hands: in the order, the account, its statement, and the order's family."""
+        account = self._records.accounts[order.account_id]
+        order.filled_quantity += execution.quantity
+        order.filled_value += execution.price * execution.quantity
+        assert order.remaining >= 0, f"order {order.id} was filled beyond its quantity"
+        kind = ReportKind.PARTIAL_FILL if order.remaining else ReportKind.FILL
+        was_short = PositionIntent.SELL_TO_OPEN is order.position_intent
+        book_fill(account, order.symbol, order.side, execution)
+        execution_id = self._records.new_id()
+        holding = account.holdings.get(order.symbol)
+        position = holding.quantity if holding else ZERO
+        if kind is ReportKind.FILL:
+            self._leave(order, kind)
+        self._tell(order, kind, execution_id=execution_id, execution=execution, position_quantity=position)
+        self._records.add_activity(
+            Activity(
+                id=self._records.activity_id(self.time_ns),
+                account_id=account.id,
+                type=ActivityType.FILL,
+                time_ns=self.time_ns,
+                symbol=order.symbol,
+                side="sell_short" if was_short else order.side.value,
+                price=execution.price,
+                quantity=execution.quantity,
+                cumulative_quantity=order.filled_quantity,
+                leaves_quantity=order.remaining,
+                order_id=order.id,
+                order_status=order.status.value,
+                fill_type=kind.value,
+                execution_id=execution_id,
+            )
+        )
+        self._charge(order, execution)
+        self._records.touch_account(account, self.time_ns)
+        if kind is ReportKind.FILL:
+            self._records.end_order(order)
+            self._after_fill(order)
+        else:
+            self._shrink_twin(order, execution.quantity)
+
+    def _charge(self, order: Order, execution: Execution) -> None:
+        account = self._records.accounts[order.account_id]
+        fee = fee_of(self._settings.fees, order.side, execution)
+        if not fee:
+            return
+        account.cash -= fee
+        account.fees += fee
+        text = f"fees for {order.side} of {execution.quantity} {order.symbol}"
+        self._records.add_cash_activity(account, ActivityType.FEE, -fee, text, self.time_ns)
+
+    # Stops
+
+    def on_price(self, symbol: str, price: Decimal, side: Side | None = None) -> None:
+        """The market is at `price`: move the trails and trigger the stops that it reaches, of one `side` or both."""
+        for order in _in_sequence(self.watched, symbol):
+            if not order.is_open or (side is not None and order.side is not side):
+                continue
+            self._trail(order, price)
+            assert order.stop_price is not None
+            if order.side.sign * (price - order.stop_price) >= 0:
+                self._trigger(order)
+
+    def _start_trail(self, order: Order) -> None:
+        current = self._prices.current(order.symbol)
+        if order.type is OrderType.TRAILING_STOP and current is not None:
+            order.hwm = order.hwm or current
+            order.stop_price = _trailing_stop(order, order.hwm)
+
+    def _trail(self, order: Order, price: Decimal) -> None:
+        if order.type is not OrderType.TRAILING_STOP:
+            return
+        if order.hwm is None or order.side.sign * (order.hwm - price) > 0:
+            order.hwm = price
+            order.stop_price = _trailing_stop(order, price)
+            self._tell(order, None)
+
+    def _trigger(self, order: Order) -> None:
+        """The stop is reached. A stop loss that shared its shares with a take profit gets them now."""
+        _remove(self.watched, order)
+        order.triggered = True
+        for twin in self._twins(order):
+            self._end_one(twin, ReportKind.CANCELED)
+        if order.status is OrderStatus.HELD:
+            self._tell(order, ReportKind.NEW)
+        else:
+            self._tell(order, None)
+        self._work(order)
+
+    # Auctions
+
+    def cross(self, kind: TimeInForce, symbol: str, price: Decimal | None) -> None:
+        """Fill the auction's orders at its one `price`; those it does not reach are canceled."""
+        for order in _in_sequence(self.auctions[kind], symbol):
+            self._set_terms(order)
+            if not self._affordable(order):
+                self.end(order, ReportKind.REJECTED, "insufficient buying power")
+            elif price is None or not _reaches(order, price):
+                self.end(order, ReportKind.CANCELED)
+            else:
+                self.fill(order, Execution(price=price, quantity=order.remaining))
+
+    # Ending
+
+    def end(self, order: Order, kind: ReportKind, reason: str | None = None) -> None:
+        """End an order before it is filled, and with it all open members of its family."""
+        self._end_one(order, kind, reason)
+        others = ReportKind.CANCELED if kind is ReportKind.REJECTED else kind
+        for member in self._family(order):
+            if member.is_open:
+                self._end_one(member, others)
+
+    def replace(self, order: Order, following: Order) -> None:
+        """Put `following` in the place of `order`, in its family too."""
+        waits, status = order.symbol in self.waiting and order.id in self.waiting[order.symbol], order.status
+        order.replaced_by = following.id
+        self._end_one(order, ReportKind.REPLACED)
+        for leg_id in following.legs:
+            self._records.orders[leg_id].parent = following.id
+            self._tell(self._records.orders[leg_id], None)
+        if following.parent is not None:
+            parent = self._records.orders[following.parent]
+            parent.legs = tuple(following.id if leg == order.id else leg for leg in parent.legs)
+            self._tell(parent, None)
+        if status is OrderStatus.HELD and not waits:
+            self.hold(following)
+            self.watch_if_shared(following)
+        else:
+            self.accept(following)
+
+    def _end_one(self, order: Order, kind: ReportKind, reason: str | None = None) -> None:
+        order.reject_reason = reason
+        self._leave(order, kind)
+        self._tell(order, kind)
+        self._records.end_order(order)
+
+    def _leave(self, order: Order, kind: ReportKind) -> None:
+        """Stamp the order's end and take it from wherever it is."""
+        setattr(order, _STAMPS[kind], self.time_ns)
+        if order.symbol in self.resting and order.id in self.resting[order.symbol]:
+            self._liquidity.withdraw(order.id)
+        for shelf in (self.waiting, self.watched, self.resting, *self.auctions.values()):
+            _remove(shelf, order)
+
+    # Families: the members of a bracket, oco or oto
+
+    def _family(self, order: Order) -> list[Order]:
+        root = order if order.parent is None else self._records.orders[order.parent]
+        members = [root, *(self._records.orders[leg] for leg in root.legs)]
+        return [member for member in members if member is not order]
+
+    def _twins(self, order: Order) -> list[Order]:
+        """The open orders that exit the same shares."""
+        return [
+            member
+            for member in self._family(order)
+            if member.is_open and (member.parent is not None or member.order_class is OrderClass.OCO)
+        ]
+
+    def _after_fill(self, order: Order) -> None:
+        if order.parent is None and order.order_class in _ENTRIES:
+            for leg in self._family(order):
+                self._activate(leg)
+        elif order.parent is not None or order.order_class is OrderClass.OCO:
+            for twin in self._twins(order):
+                self._end_one(twin, ReportKind.CANCELED)
+
+    def _activate(self, leg: Order) -> None:
+        """The parent is filled. A stop loss beside a take profit stays held and is watched; the rest goes to work."""
+        if leg.is_open and not self.watch_if_shared(leg):
+            self.release(leg)
+
+    def watch_if_shared(self, leg: Order) -> bool:
+        """Watch a held stop loss whose shares a live take profit holds. Returns whether it is such a one."""
+        is_stop = leg.parent is not None and leg.type in STOPS and leg.status is OrderStatus.HELD
+        root_filled = leg.parent is not None and self._records.orders[leg.parent].status is OrderStatus.FILLED
+        shared = is_stop and bool(self._twins(leg)) and (root_filled or leg.order_class is OrderClass.OCO)
+        if shared:
+            _put(self.watched, leg)
+        return shared
+
+    def _shrink_twin(self, order: Order, quantity: Decimal) -> None:
+        """Shares that one exit has sold are no longer the other's to sell."""
+        if order.parent is None and order.order_class is not OrderClass.OCO:
+            return
+        for twin in self._twins(order):
+            assert twin.quantity is not None and twin.shares is not None
+            twin.quantity -= quantity
+            twin.shares -= quantity
+            self._tell(twin, None)
+
+    # Sessions and halts
+
+    def wake(self, order: Order) -> None:
+        """Take up an open order again after the market was closed or halted."""
+        if order.status in (OrderStatus.ACCEPTED, OrderStatus.PENDING_NEW) or self._is_waiting(order):
+            self.release(order)
+        elif order.status in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED) and self._is_asleep(order):
+            self.place(order)
+
+    def sleep(self, order: Order) -> None:
+        """Take a resting order out of the market."""
+        if order.id in self.resting.get(order.symbol, {}):
+            self._liquidity.withdraw(order.id)
+            _remove(self.resting, order)
+
+    def restore(self, order: Order) -> None:
+        """Put an open order of an earlier life where it was, without trading."""
+        if order.status in (OrderStatus.ACCEPTED, OrderStatus.PENDING_NEW):
+            _put(self.waiting, order)
+        elif order.status is OrderStatus.HELD:
+            self._restore_held(order)
+        elif order.time_in_force in _AUCTIONS or (order.type in STOPS and not order.triggered):
+            self.place(order)
+        elif self._may_work(order):
+            _put(self.resting, order)
+            limit = self._limit_of(order)
+            self._liquidity.rest(order.id, order.symbol, order.side, order.remaining, limit, order.account_id)
+
+    def _restore_held(self, leg: Order) -> None:
+        assert leg.parent is not None
+        parent = self._records.orders[leg.parent]
+        if not self.watch_if_shared(leg) and parent.status is OrderStatus.FILLED:
+            _put(self.waiting, leg)
+
+    def _is_waiting(self, order: Order) -> bool:
+        return order.id in self.waiting.get(order.symbol, {})
+
+    def _is_asleep(self, order: Order) -> bool:
+        shelves = (self.watched, self.resting, *self.auctions.values())
+        return self._may_work(order) and not any(order.id in shelf.get(order.symbol, {}) for shelf in shelves)
+
+    def release_waiting(self, symbol: str) -> None:
+        """Look again at the orders that wait in `symbol`."""
+        for order in _in_sequence(self.waiting, symbol):
+            if order.is_open:
+                self.release(order)
+
+    # Records
+
+    def _hold(self, order: Order) -> None:
+        """What the order keeps from others: money if it opens, shares if it closes; a held leg nothing."""
+        works = order.is_open and order.status is not OrderStatus.HELD
+        if order.position_intent.opens:
+            value = order.notional if order.shares is None else (order.hold_price or ZERO) * order.remaining
+            order.held_buying_power = (value or ZERO) if works else ZERO
+        else:
+            order.held_quantity = order.remaining if works else ZERO
+
+    def _tell(
+        self,
+        order: Order,
+        kind: ReportKind | None,
+        *,
+        execution_id: str | None = None,
+        execution: Execution | None = None,
+        position_quantity: Decimal | None = None,
+    ) -> None:
+        """The one place where an order's status changes and where that is noted."""
+        if kind is not None:
+            order.status = next_status(order.status, kind)
+        order.updated_at_ns = self.time_ns
+        self._hold(order)
+        self._records.happenings.append(
+            OrderChanged(self.time_ns, kind, order.copy(), execution_id, execution, position_quantity)
+        )
+
+
+def _to_tick(price: Decimal) -> Decimal:
+    return price.quantize(TICK)
+
+
+def _trailing_stop(order: Order, mark: Decimal) -> Decimal:
+    """The stop that trails the best price `mark` by dollars or by percent."""
+    if order.trail_price is not None:
+        return mark + order.side.sign * order.trail_price
+    assert order.trail_percent is not None
+    return _to_tick(mark * (_HUNDRED + order.side.sign * order.trail_percent) / _HUNDRED)
+
+
+def _reaches(order: Order, price: Decimal) -> bool:
+    return order.limit_price is None or order.side.sign * (order.limit_price - price) >= 0
