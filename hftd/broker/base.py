@@ -172,6 +172,10 @@ class Broker(Protocol):
         """Close everything, in under a second. Harmless when not connected."""
         ...
 
+    async def disconnect_feeds(self) -> None:
+        """Close the sockets of market data and reports, as between two sessions; requests stay possible."""
+        ...
+
     async def reconnect(self, feed: Feed) -> None:
         """Drop the socket `feed` now and connect it again: what a watchdog does with a mute one. Returns at once."""
         ...

@@ -1,9 +1,9 @@
 """`hftd exchange`: the simulated exchange alone."""
 
-import json as json_
+import asyncio
 import os
-import sys
-from collections.abc import Mapping, Sequence
+import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 from hftd.domain.convert import decimal_of
@@ -49,13 +49,13 @@ def exchange_config(
 
 
 def run_exchange_command(config: ExchangeConfig, *, json: bool) -> None:
-    """Run it until it is told to stop; the first line of standard output tells where it is."""
-    from hftd.exchange.server.run import run_exchange
+    """Run it until SIGINT or SIGTERM; the first line of standard output tells where it is."""
+    from hftd.exchange.server.run import announcement, run_exchange
 
-    def announce(addresses: Mapping[str, str]) -> None:
-        words = " ".join(f"{name}={value}" for name, value in addresses.items())
-        print(json_.dumps(addresses) if json else words, flush=True)
+    async def until_told_to_stop() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await run_exchange(config, lambda addresses: print(announcement(addresses, as_json=json), flush=True), stop)
 
-    status = run_exchange(config, announce)
-    if status:
-        sys.exit(status)
+    asyncio.run(until_told_to_stop())

@@ -25,6 +25,7 @@ from hftd.broker.base import (
     FeedStatus,
     MarketMessage,
     Message,
+    Sink,
     UnknownMessage,
 )
 from hftd.calendar import NEW_YORK, Calendar
@@ -95,7 +96,8 @@ class Outcome:
 class Daemon:
     """Lives until `stop` is called or `sessions` sessions have closed.
 
-    `lockstep` is told which hold has been dealt with when the broker is an exchange whose time stands still meanwhile.
+    `hear_clock` starts the announcements of an exchange's clock. `done` is told which hold has been dealt with, when
+    that exchange's time stands still meanwhile.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class Daemon:
         clock: Clock,
         calendar: Calendar,
         notifier: Notifier,
+        hear_clock: Callable[[Sink], Awaitable[None]] | None = None,
         done: Callable[[int], None] | None = None,
     ) -> None:
         self.plan = plan
@@ -114,6 +117,7 @@ class Daemon:
         self._clock = clock
         self._calendar = calendar
         self._notifier = notifier
+        self._hear_clock = hear_clock
         self._lockstep = Lockstep(done, self._is_busy) if done else None
         self.inbox = Inbox(clock, self._on_idle)
         self._trader: Trader | None = None
@@ -130,8 +134,9 @@ class Daemon:
         """Live session after session. Raises what cannot be cured by waiting: refused keys, an unusable journal."""
         self._carried = carried_positions(self.plan.state)
         ticker = asyncio.create_task(self._tick())
-        self._notifier.ready()
         try:
+            await self._set_clock()
+            self._notifier.ready()
             while not self._stopping and (sessions is None or self.tally.sessions < sessions):
                 await self._one_session(self._calendar.next_session(self._clock.now_ns()))
         finally:
@@ -140,6 +145,11 @@ class Daemon:
             self.inbox.close()
             await self._broker.disconnect()
         return self._outcome()
+
+    async def _set_clock(self) -> None:
+        if self._hear_clock is not None:
+            await self._hear_clock(self._receive)
+            await self._pump(until_ns=1)
 
     def stop(self) -> None:
         """End in order, soon: no more signals, what was sent is answered or given up, the journal is closed."""
@@ -163,7 +173,7 @@ class Daemon:
             await self._settle(trader)
         finally:
             self._leave(trader)
-        await self._broker.disconnect()
+        await self._broker.disconnect_feeds()
 
     async def _sleep_until_open(self, session: Session) -> None:
         wake_ns = session.open_ns - LEAD_NS
@@ -374,10 +384,6 @@ class Daemon:
         """The answer to a request of ours."""
         self.inbox.put(report)
 
-    def receive_clock(self, announcement: ClockAnnouncement) -> None:
-        """The exchange's clock, which is heard even while we sleep."""
-        self._receive(announcement)
-
     async def _deal_with(self, item: Any) -> None:
         match item:
             case ClockAnnouncement():
@@ -405,7 +411,10 @@ class Daemon:
     async def _follow_feed(self, status: FeedStatus) -> None:
         level = log.info if status.state is FeedState.UP else log.warning
         level(f"feed.{status.state}", feed=str(status.feed), **({"detail": status.detail} if status.detail else {}))
-        if status.state is FeedState.UP and status.quiet_since_ns and self._trader is not None:
+        if status.feed is Feed.CLOCK:
+            if status.state is not FeedState.UP and isinstance(self._clock, ExchangeClock):
+                self._clock.announce(self._clock.now_ns(), self._clock.speed, held=True)
+        elif status.state is FeedState.UP and status.quiet_since_ns and self._trader is not None:
             if status.feed is Feed.TRADES:
                 await self._reconcile(self._trader)
             else:

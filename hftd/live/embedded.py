@@ -18,13 +18,10 @@ STOP_S = 10.0
 
 
 @dataclass(frozen=True)
-class Addresses:
-    """Where an exchange listens, and a key to it."""
+class Address:
+    """Where an exchange listens, and the key of its first account."""
 
-    rest: str
-    data: str
-    stream: str
-    trades: str
+    url: str
     key: str = field(repr=False)
     secret: str = field(repr=False)
 
@@ -36,7 +33,7 @@ class EmbeddedExchange:
         self._arguments = arguments
         self._process: asyncio.subprocess.Process | None = None
 
-    async def start(self) -> Addresses:
+    async def start(self) -> Address:
         """Start it and return where it listens. Raises HftdError with its own last words if it does not."""
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -58,7 +55,8 @@ class EmbeddedExchange:
             raise BrokerUnavailable(f"the simulated exchange did not start within {START_S:.0f} s") from error
         if not line:
             raise _Ended(await self._process.wait())
-        return Addresses(**json.loads(line))
+        told = json.loads(line)
+        return Address(told["rest"], told["key"], told["secret"])
 
     async def ended(self) -> int:
         """Wait for the end of the process and return its exit status."""
@@ -96,9 +94,14 @@ def exchange_arguments(settings: Settings, state: Path, *, wait: bool = True) ->
     arguments = [
         *("--json", "--tied", "--state", str(state / "exchange"), "--port", str(exchange.port)),
         *("--speed", str(exchange.speed), "--seed", str(exchange.seed), "--cash", str(exchange.cash)),
-        *("--symbols", ",".join(symbols), "--log-format", settings.log.format, "--log-level", settings.log.level),
+        *("--symbols", ",".join(symbols), "--log-format", settings.log.format, "--log-level", _log_level(settings)),
         *(word for name in exchange.accounts for word in ("--account", name)),
     ]
     if exchange.tape is not None:
         arguments += ["--tape", str(exchange.tape)]
     return [*arguments, "--wait"] if wait else arguments
+
+
+def _log_level(settings: Settings) -> str:
+    """The exchange tells little beside the daemon, which hears all that matters from it."""
+    return "warning" if settings.log.level == "info" else settings.log.level

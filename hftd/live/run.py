@@ -67,9 +67,9 @@ async def _run(settings: Settings, state: Path, environment: dict[str, str], ses
             clock=connection.clock,
             calendar=Calendar(),
             notifier=Notifier(),
+            hear_clock=connection.hear_clock,
             done=connection.done,
         )
-        await connection.start(daemon.receive_clock)
         control = ControlServer(socket_path(state, environment), _answers(daemon, settings, connection.clock))
         await control.start()
         stack.push_async_callback(control.stop)
@@ -81,7 +81,7 @@ async def _run(settings: Settings, state: Path, environment: dict[str, str], ses
 async def _until_either_ends(daemon: Daemon, connection: Connection, sessions: int | None) -> Outcome:
     """Run the daemon; if an exchange of our own ends first, say so and end in order."""
     living = asyncio.create_task(daemon.run(sessions))
-    lost = asyncio.create_task(connection.lost())
+    lost = asyncio.ensure_future(connection.lost())
     await asyncio.wait([living, lost], return_when=asyncio.FIRST_COMPLETED)
     if living.done():
         lost.cancel()

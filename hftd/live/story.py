@@ -9,13 +9,20 @@ import structlog
 from hftd.calendar import NEW_YORK
 from hftd.domain import commands, events
 from hftd.domain.convert import cents, datetime_of, decimal_of, text_of
-from hftd.domain.orders import ReportKind
+from hftd.domain.orders import ExecutionReport, ReportKind
 from hftd.engine.engine import Engine
-from hftd.engine.order_states import FILLS
+from hftd.engine.order_states import FILLS, NAMED_STATUS
+from hftd.engine.state import OrderState
 
 log = structlog.get_logger()
 
-REPORT_NAMES = {ReportKind.FILL: "order.filled", ReportKind.PARTIAL_FILL: "order.partially_filled"}
+REPORT_NAMES = {
+    ReportKind.FILL: "order.filled",
+    ReportKind.PARTIAL_FILL: "order.partially_filled",
+    ReportKind.NEW: "order.accepted",
+}
+ON_THE_WAY = (ReportKind.PENDING_NEW, ReportKind.ACCEPTED, ReportKind.PENDING_CANCEL, ReportKind.PENDING_REPLACE)
+"""Reports that say no more than that a request has arrived."""
 
 
 class Story:
@@ -24,6 +31,7 @@ class Story:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._executions: set[str] = set()
+        self._told: dict[str, ReportKind] = {}
 
     def tell(self, event: events.Event, out: Iterable[commands.Command]) -> None:
         """Log an event that has been stepped, and its commands."""
@@ -46,14 +54,22 @@ class Story:
             return
         about: dict[str, Any] = {"symbol": order.request.symbol, "side": str(order.request.side)}
         if report.kind not in FILLS:
-            reason = {"reason": report.reason} if report.reason else {}
-            level = log.warning if report.kind is ReportKind.REJECTED else log.info
-            level(f"order.{report.kind}", **about, **reason, id=report.client_order_id)
+            self._news(order, report, about)
         elif report.execution_id not in self._executions:
             self._executions.add(report.execution_id)
             log.info(REPORT_NAMES[report.kind], **about, **self._fill(order.request.symbol, report))
 
-    def _fill(self, symbol: str, report: Any) -> dict[str, Any]:
+    def _news(self, order: OrderState, report: ExecutionReport, about: dict[str, Any]) -> None:
+        """What a report other than a fill tells, unless it is old."""
+        id, kind = report.client_order_id, report.kind
+        if self._told.get(id) is kind or NAMED_STATUS.get(kind, order.status) is not order.status:
+            return
+        self._told[id] = kind
+        reason = {"reason": report.reason} if report.reason else {}
+        level = log.debug if kind in ON_THE_WAY else log.warning if kind is ReportKind.REJECTED else log.info
+        level(REPORT_NAMES.get(kind, f"order.{kind}"), **about, **reason, id=id)
+
+    def _fill(self, symbol: str, report: ExecutionReport) -> dict[str, Any]:
         return {
             "quantity": text_of(report.quantity),
             "price": text_of(report.price),

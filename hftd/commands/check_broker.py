@@ -1,0 +1,79 @@
+"""The checks of `hftd check` that need the broker: keys, reachability, agreement on the time."""
+
+import asyncio
+
+from hftd.calendar import Calendar
+from hftd.clock import wall_ns
+from hftd.commands.check import LOCAL_CHECKS, Check, Found
+from hftd.domain.account import Account, BrokerClock
+from hftd.domain.convert import SECOND_NS, cents
+from hftd.errors import BrokerError
+from hftd.live.connection import keys_of, real_broker
+from hftd.settings import Settings
+
+SKEW_LIMIT_S = 2.0
+"""A machine's clock further off than this makes bars look late or early."""
+
+
+def _settings(found: Found) -> Settings:
+    assert found.settings is not None
+    return found.settings
+
+
+def _is_embedded(settings: Settings) -> bool:
+    return settings.broker.name == "simulated" and settings.broker.url is None
+
+
+def check_credentials(found: Found) -> str:
+    settings = _settings(found)
+    if _is_embedded(settings):
+        return "none needed: the simulated exchange makes its own"
+    return f"found in {keys_of(found.environment).found}"
+
+
+def check_broker(found: Found) -> str:
+    settings = _settings(found)
+    if _is_embedded(settings):
+        tape = settings.exchange.tape
+        return (
+            f"the daemon starts its own simulated exchange, playing {tape}"
+            if tape
+            else ("the daemon starts its own simulated exchange")
+        )
+    account, _ = asyncio.run(_asked(settings, found))
+    if account.trading_blocked or account.status != "ACTIVE":
+        raise BrokerError(f"{settings.broker.name}: the account is {account.status} or may not trade; ask the broker")
+    return f"{settings.broker.name} answers: account {account.status}, cash {cents(account.cash):,}"
+
+
+def check_clock(found: Found) -> str:
+    settings = _settings(found)
+    if _is_embedded(settings):
+        return "the simulated exchange keeps this machine's time"
+    _, told = asyncio.run(_asked(settings, found))
+    skew_s = (wall_ns() - told.time_ns) / SECOND_NS
+    if abs(skew_s) > SKEW_LIMIT_S:
+        raise BrokerError(
+            f"this machine's clock is {skew_s:+.1f} s off the broker's; let it be set by the network (timedatectl)"
+        )
+    is_open = Calendar().is_open(told.time_ns)
+    if is_open != told.is_open:
+        words = {True: "open", False: "closed"}
+        raise BrokerError(f"the calendar says {words[is_open]}, the broker says {words[told.is_open]}: nothing is sent")
+    return f"{skew_s:+.1f} s off the broker's; calendar and broker agree"
+
+
+async def _asked(settings: Settings, found: Found) -> tuple[Account, BrokerClock]:
+    broker = real_broker(settings, keys_of(found.environment))
+    try:
+        return await broker.account(), await broker.clock()
+    finally:
+        await broker.disconnect()
+
+
+ALL_CHECKS = (
+    *LOCAL_CHECKS,
+    Check("credentials", check_credentials, needs=("settings",)),
+    Check("broker", check_broker, needs=("settings", "credentials")),
+    Check("clock", check_clock, needs=("settings", "credentials", "broker")),
+)

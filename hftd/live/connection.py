@@ -1,0 +1,124 @@
+"""From settings to a broker and a clock: an exchange of our own, one that runs already, or a real broker."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from hftd.broker.base import Broker, ClockAnnouncement, Message, Sink
+from hftd.broker.credentials import Keys, find_keys
+from hftd.clock import Clock, ExchangeClock, WallClock
+from hftd.live.embedded import EmbeddedExchange, exchange_arguments
+from hftd.settings import Settings
+
+log = structlog.get_logger()
+
+if TYPE_CHECKING:
+    from hftd.broker.simulated import SimulatedBroker
+
+LOCKSTEP_ABOVE_SPEED = 60.0
+"""Faster than this, wall latency would pass for lateness: the exchange's time waits for us instead."""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A broker and the clock it keeps.
+
+    `hear_clock` starts the announcements of an exchange's clock; None with wall time. `done` lets its time go on after
+    a hold; None unless in lockstep. `lost` returns the exit status of an exchange of our own that has ended by itself.
+    """
+
+    broker: Broker
+    clock: Clock
+    lost: Callable[[], Awaitable[int]]
+    hear_clock: Callable[[Sink], Awaitable[None]] | None = None
+    done: Callable[[int], None] | None = None
+
+
+def keys_of(environment: Mapping[str, str]) -> Keys:
+    """The keys of a broker that somebody else runs. Raises CredentialsError that says where they were looked for."""
+    return find_keys(environment)
+
+
+def real_broker(settings: Settings, keys: Keys) -> Broker:
+    """The adapter for a broker that somebody else runs, on wall time. Light until it is used."""
+    from hftd.broker.alpaca import AlpacaBroker
+    from hftd.broker.endpoints import alpaca_endpoints, exchange_endpoints
+
+    broker = settings.broker
+    if broker.name == "simulated":
+        assert broker.url is not None
+        return AlpacaBroker(exchange_endpoints(broker.url, broker.feed), keys)
+    endpoints = alpaca_endpoints(broker.feed, broker.url) if broker.url else alpaca_endpoints(broker.feed)
+    return AlpacaBroker(endpoints, keys)
+
+
+@asynccontextmanager
+async def connect_to(settings: Settings, state: Path, environment: Mapping[str, str]) -> AsyncIterator[Connection]:
+    """The connection that `settings` ask for; what had to be started for it is stopped at the end."""
+    async with AsyncExitStack() as stack:
+        preloading = asyncio.create_task(asyncio.to_thread(_preload))
+        if settings.broker.name == "alpaca":
+            yield Connection(real_broker(settings, keys_of(environment)), WallClock(), _never)
+        elif settings.broker.url is not None:
+            keys = keys_of(environment)
+            speed = await _speed_of(settings.broker.url, keys)
+            yield _simulated(settings.broker.url, keys, speed, settings.broker.feed, _never)
+        else:
+            exchange = EmbeddedExchange(exchange_arguments(settings, state))
+            stack.push_async_callback(exchange.stop)
+            address = await exchange.start()
+            log.info("exchange.started", url=address.url, speed=settings.exchange.speed, state=str(state / "exchange"))
+            await preloading
+            keys = Keys.of(address.key, address.secret, "the exchange of our own")
+            yield _simulated(address.url, keys, settings.exchange.speed, settings.broker.feed, exchange.ended)
+
+
+def _preload() -> None:
+    """Import what the adapter needs while the exchange starts."""
+    from hftd.broker.library import preload
+
+    preload()
+
+
+def _simulated(url: str, keys: Keys, speed: float, feed: str, lost: Callable[[], Awaitable[int]]) -> Connection:
+    from hftd.broker.simulated import SimulatedBroker
+
+    clock = ExchangeClock(0, speed)
+    clock.announce(0, speed, held=True)  # until it has been heard
+    lockstep = speed > LOCKSTEP_ABOVE_SPEED
+    broker = SimulatedBroker(url, keys, feed=feed, lockstep=lockstep, now_ns=clock.now_ns)
+    return Connection(broker, clock, lost, broker.connect_clock, _done(broker) if lockstep else None)
+
+
+def _done(broker: "SimulatedBroker") -> Callable[[int], None]:
+    tasks: set[asyncio.Task[None]] = set()
+
+    def done(hold: int) -> None:
+        task = asyncio.create_task(broker.done(hold))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    return done
+
+
+async def _speed_of(url: str, keys: Keys) -> float:
+    """How fast the time of the exchange at `url` runs."""
+    from hftd.broker.simulated import SimulatedBroker
+
+    heard: list[Message] = []
+    broker = SimulatedBroker(url, keys)
+    try:
+        await broker.connect_clock(heard.append)
+    finally:
+        await broker.disconnect()
+    return next(message.speed for message in heard if isinstance(message, ClockAnnouncement))
+
+
+async def _never() -> int:
+    await asyncio.Event().wait()
+    return 0
