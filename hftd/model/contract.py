@@ -14,6 +14,7 @@ Pure: no clock, no I/O, no randomness.
 import types
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from itertools import islice
 from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from msgspec import Struct
@@ -103,15 +104,25 @@ def overrides(cls: type[Model], hook: str) -> bool:
     return getattr(cls, hook) is not getattr(Model, hook)
 
 
+MAX_INTENTS = 1000
+"""The most intents one hook may return: an endless generator must not take the machine with it."""
+
+
 def intents_of(answer: object) -> tuple[Intent, ...]:
-    """What a hook returned, as a tuple of intents. Raises ModelError for anything that is not an `Answer`."""
+    """What a hook returned, as a tuple of intents.
+
+    Raises ModelError for anything that is not an `Answer` and for more than `MAX_INTENTS`; what a generator raises
+    is passed on.
+    """
     if answer is None:
         return ()
     if isinstance(answer, Want | Target | Cancel):
         return (answer,)
     if isinstance(answer, str | bytes | Mapping) or not isinstance(answer, Iterable):
         raise ModelError(_nonsense(answer))
-    intents = tuple(answer)
+    intents = tuple(islice(answer, MAX_INTENTS + 1))
+    if len(intents) > MAX_INTENTS:
+        raise ModelError(f"returned more than {MAX_INTENTS} intents")
     for intent in intents:
         if not isinstance(intent, Want | Target | Cancel):
             raise ModelError(_nonsense(intent))
@@ -152,6 +163,14 @@ class Parameter(Struct, frozen=True):
         return self.default is REQUIRED
 
 
+class ParameterError(ModelError):
+    """A model declares a parameter that cannot be one. `parameter` is its name."""
+
+    def __init__(self, parameter: str, problem: str) -> None:
+        super().__init__(f"parameter {parameter}: {problem}")
+        self.parameter = parameter
+
+
 REQUIRED: Any = ...
 """Stands for the default of a parameter that has none."""
 
@@ -162,7 +181,8 @@ def parameters_of(cls: type[Model]) -> dict[str, Parameter]:
     """The parameters of a model class by name: its annotated attributes and those of the models it derives from.
 
     Names with a leading underscore and ClassVar are not parameters. `Annotated[int, "bars"]` describes one.
-    Raises ModelError for a name the contract itself uses, a type that settings cannot hold, or an ill-typed default.
+    Raises ParameterError for a name the contract itself uses, a type that settings cannot hold, or an ill-typed
+    default.
     """
     try:
         hints = get_type_hints(cls, include_extras=True)
@@ -178,19 +198,20 @@ def parameters_of(cls: type[Model]) -> dict[str, Parameter]:
 
 def _parameter(name: str, hint: Any, default: Any) -> Parameter:
     if hasattr(Model, name):
-        raise ModelError(f"parameter {name}: the name belongs to the model contract; choose another")
+        raise ParameterError(name, "the name belongs to the model contract; choose another")
     kind, *notes = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     description = next((note for note in notes if isinstance(note, str)), "")
     if not _is_supported(kind):
-        raise ModelError(
-            f"parameter {name}: its type is {type_name(kind)}; expected int, float, bool, str, Decimal, Literal, "
-            "or a list, a tuple or None of these"
+        raise ParameterError(
+            name,
+            f"its type is {type_name(kind)}; expected int, float, bool, str, Decimal, Literal, "
+            "or a list, a tuple or None of these",
         )
     if default is not REQUIRED:
         try:
             default = value_of(kind, default)
         except ValueError as error:
-            raise ModelError(f"parameter {name}: its default is ill-typed: {error}") from error
+            raise ParameterError(name, f"its default is ill-typed: {error}") from error
     return Parameter(name=name, type=kind, default=default, description=description)
 
 
@@ -252,7 +273,7 @@ def value_of(kind: Any, value: object) -> Any:
         if isinstance(value, accepted) and (kind is bool or not isinstance(value, bool)):
             try:
                 return convert(value)
-            except ValueError:
+            except (ValueError, OverflowError):
                 pass
     raise _ill_typed(kind, value)
 

@@ -9,7 +9,7 @@ a line: where, what was found, what was expected, the nearest valid name.
 """
 
 from hftd.settings.load import find_settings_file, load_settings
-from hftd.settings.shape import ChosenModel, Settings
+from hftd.settings.shape import Settings
 from hftd.settings.table import SettingRow, settings_table
 
-__all__ = ["ChosenModel", "SettingRow", "Settings", "find_settings_file", "load_settings", "settings_table"]
+__all__ = ["SettingRow", "Settings", "find_settings_file", "load_settings", "settings_table"]

@@ -5,8 +5,6 @@ absolute by `load` before they arrive here.
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 
 from hftd.domain.convert import SECOND_NS
+from hftd.model.choice import ChosenModel
 
 Place = tuple[str | int, ...]
 """Where a setting stands: ("risk", "max_position"), ("models", 0, "name")."""
@@ -166,31 +165,17 @@ class Settings(Section):
         return "default"
 
     @property
-    def chosen_models(self) -> tuple["ChosenModel", ...]:
+    def chosen_models(self) -> tuple[ChosenModel, ...]:
         """The models to run, one or several, each with its symbols."""
         if self.model is not None:
             return (self._chosen(self.model, "model"),)
         return tuple(self._chosen(model, "models", index) for index, model in enumerate(self.models or ()))
 
-    def _chosen(self, model: ModelSettings, *path: str | int) -> "ChosenModel":
-        def locate(name: str) -> str:
-            return f"{self.origin(*path, 'parameters', name)}: parameter {name}"
-
+    def _chosen(self, model: ModelSettings, *path: str | int) -> ChosenModel:
         return ChosenModel(
             name=model.name,
-            parameters=dict(model.parameters),
             symbols=model.symbols or self.symbols,
+            parameters=model.parameters,
             where=self.origin(*path, "name"),
-            locate=locate,
+            places={name: self.origin(*path, "parameters", name) for name in model.parameters},
         )
-
-
-@dataclass(frozen=True, slots=True)
-class ChosenModel:
-    """A model as the settings name it. `where` is the place of its name, `locate(parameter)` that of a parameter."""
-
-    name: str
-    parameters: dict[str, Any]
-    symbols: tuple[str, ...]
-    where: str
-    locate: Callable[[str], str]

@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pytest
+
+from hftd.commands.check import LOCAL_CHECKS, Check, Found, check_text, exit_status_of, run_checks
+from hftd.errors import BrokerUnavailable
+
+SHIPPED = Path(__file__).parent.parent.parent / "settings.yaml"
+
+
+@pytest.fixture
+def check(tmp_path):
+    def run(settings=SHIPPED, checks=LOCAL_CHECKS, **variables):
+        return {
+            result.name: result
+            for result in run_checks(checks, Found(variables, settings, state_option=tmp_path / "state"))
+        }
+
+    return run
+
+
+def test_the_shipped_settings_are_fine(check):
+    results = check()
+    assert {name: result.outcome for name, result in results.items()} == dict.fromkeys(
+        ("settings", "model", "state", "calendar"), "ok"
+    )
+    assert exit_status_of(list(results.values())) == 0
+    assert results["model"].sentence.startswith("volume_17_31 ")
+
+
+def test_wrong_settings_are_told_and_what_needs_them_is_skipped(check):
+    results = check(HFTD_RISC__MAX="1", HFTD_LATE_AFTER_S="soon")
+    assert "HFTD_RISC__MAX: risc: unknown setting; did you mean risk?" in results["settings"].sentence.splitlines()
+    assert (results["model"].outcome, results["model"].sentence) == ("skipped", "needs settings")
+    assert results["state"].outcome == results["calendar"].outcome == "ok"
+    assert exit_status_of(list(results.values())) == 78
+
+
+def test_a_wrong_model_is_told_where_it_is_chosen(check):
+    result = check(HFTD_MODEL="volume_17_32")["model"]
+    assert (result.outcome, result.exit_status) == ("problem", 78)
+    assert result.sentence.startswith("HFTD_MODEL: no model volume_17_32 in ")
+
+
+def test_no_settings_file_is_a_problem_of_configuration(check):
+    assert check(settings="/nowhere/settings.yaml")["settings"].exit_status == 78
+
+
+def test_a_state_directory_that_cannot_be_made_is_told():
+    found = Found({}, SHIPPED, state_option="/proc/none/state")
+    results = {result.name: result for result in run_checks(LOCAL_CHECKS, found)}
+    assert (results["state"].outcome, results["state"].exit_status) == ("problem", 1)
+
+
+def away(found: Found) -> str:
+    raise BrokerUnavailable("no answer\nfrom 127.0.0.1")
+
+
+def test_other_checks_may_be_added_and_are_shown_in_lines(check):
+    checks = (Check("broker", away), Check("clock", away, needs=("broker",)), Check("disk", lambda found: "fine"))
+    results = list(check(checks=checks).values())
+    assert exit_status_of(results) == 1
+    assert check_text(results, colour=False) == (
+        "problem  broker  no answer\n                 from 127.0.0.1\n"
+        "skipped  clock   needs broker\nok       disk    fine"
+    )
+    assert check_text(results, colour=True).startswith("\x1b[31mproblem\x1b[0m  broker")
