@@ -71,7 +71,7 @@ class DataStub:
         self.subscriptions: list[dict[str, Any]] = []
         self.sockets: list[web.WebSocketResponse] = []
 
-    async def __call__(self, request: web.Request) -> web.StreamResponse:
+    async def serve(self, request: web.Request) -> web.StreamResponse:
         socket = web.WebSocketResponse(timeout=0.1)
         await socket.prepare(request)
         number, self.connections = self.connections, self.connections + 1
