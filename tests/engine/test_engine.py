@@ -26,6 +26,7 @@ from hftd.domain.convert import MINUTE_NS
 from hftd.domain.events import (
     CarriedPosition,
     ModelFaulted,
+    OrderReported,
     PortfolioCarried,
     QuoteReceived,
     SessionClosed,
@@ -36,7 +37,7 @@ from hftd.domain.events import (
 )
 from hftd.domain.intents import buy, cancel, sell, target
 from hftd.domain.market import Bar, Quote, Trade
-from hftd.domain.orders import OrderType, ReportKind, Side, TimeInForce
+from hftd.domain.orders import ExecutionReport, OrderType, ReportKind, Side, TimeInForce
 from hftd.engine.engine import FLATTEN_ATTEMPTS
 from hftd.engine.risk import Limits
 from hftd.model.contract import Answer, Model, WorkingOrder, build
@@ -347,6 +348,11 @@ def test_a_fill_may_lead_to_an_order_and_a_repeated_one_does_not():
     assert world.fill(order_id, 3, 100, "e1") == []
 
 
+def test_what_a_model_wants_before_the_open_is_not_sent():
+    world = World(toy(lambda bar: None, on_start=lambda context: buy(1, "SPY")), opened=False)
+    assert shown(world.commands) == ["SignalRaised buy 1", "SignalDropped buy 1 closed"]
+
+
 def test_positions_are_carried_into_a_session():
     world = World(running(toy(lambda bar: target("SPY", 0)), "toy"), opened=False)
     carried = CarriedPosition("toy", "SPY", Decimal(-3), Decimal(-300))
@@ -596,7 +602,7 @@ def test_equal_models_side_by_side_have_different_order_ids():
 
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("bar"), st.integers(0, 70), st.booleans()),
+        st.tuples(st.just("bar"), st.sampled_from([7, 17, 31]), st.sampled_from([False, False, True])),
         st.tuples(st.just("fill"), st.integers(0, 3), st.integers(1, 5)),
         st.tuples(st.just("end"), st.integers(0, 3), st.sampled_from(["canceled", "rejected", "new"])),
         st.tuples(st.sampled_from(["halt", "resume", "fault", "timer"]), st.just(0), st.just(0)),
@@ -655,6 +661,16 @@ def test_whatever_happens_orders_have_one_id_each_and_the_ledger_adds_up(steps):
     assert world.engine.position("SPY") == filled
     working = {id_ for id_, order in world.engine.orders.items() if not order.status.is_terminal}
     assert world.engine.working.keys() == working
+
+
+def test_following_a_stop_stops():
+    original, follower = (flattening(wishing(buy(5, "SPY"))) for _ in range(2))
+    decided = original.take(bar_event(0))
+    follower.engine.follow(bar_event(0), decided)
+    order_id = orders_of(decided)[0].order.client_order_id
+    overfill = OrderReported(ExecutionReport(ReportKind.FILL, order_id, OPEN_NS, quantity=Decimal(6)))
+    follower.engine.follow(overfill, original.take(overfill))
+    assert follower.engine.halted == original.engine.halted == "overfilled"
 
 
 @settings(deadline=None)

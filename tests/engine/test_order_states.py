@@ -153,6 +153,42 @@ def test_shuffled_and_repeated_reports_end_the_same(life, data):
         assert order_id not in shuffled.engine.working
 
 
+@settings(deadline=None, max_examples=200)
+@given(lives(), st.data())
+def test_executions_taken_from_the_books_are_not_counted_again(life, data):
+    """Some reports are heard, the books are asked, and every report arrives once more, in any order."""
+    word = buy if life.side is Side.BUY else sell
+    world = World(toy(lambda bar: word(10, "SPY")))
+    order_id = world.bar_order()
+    order = world.engine.orders[order_id]
+    fills = [report for report in life.reports if report.kind in FILLS]
+    on_the_books = fills[: data.draw(st.integers(0, len(fills)))]
+    heard = [report for report in on_the_books if data.draw(st.booleans())]
+    for report in data.draw(st.permutations(heard)):
+        world.take_report(report, order_id)
+    filled = sum((report.quantity for report in on_the_books), Decimal(0))
+    notional = sum((report.quantity * report.price for report in on_the_books), Decimal(0))
+    if missing := filled - order.filled_quantity:
+        price = (notional - order.filled_notional) / missing
+        kind = K.FILL if filled == 10 else K.PARTIAL_FILL
+        world.report(
+            kind,
+            order_id,
+            execution_id="from the books",
+            quantity=missing,
+            price=price,
+            filled_quantity=filled,
+            reconciled=True,
+        )
+    for report in data.draw(st.permutations(life.reports)):
+        world.take_report(report, order_id)
+    expected = sum((report.quantity * report.price for report in fills), Decimal(0))
+    assert order.filled_quantity == sum(report.quantity for report in fills)
+    assert abs(order.filled_notional - expected) < Decimal("1e-20")
+    assert abs(world.engine.cash - (10**6 - life.side.sign * expected)) < Decimal("1e-20")
+    assert world.engine.halted is None
+
+
 def test_an_overfill_is_booked_and_stops_trading():
     world = World(toy(lambda bar: buy(10, "SPY")))
     order_id = world.bar_order()
