@@ -42,6 +42,9 @@ _STAMPS = {
 }
 """The order's own time of each end."""
 
+_UNCOVERED = {True: "insufficient buying power", False: "insufficient qty available for order"}
+"""Why an order is rejected that was accepted before its price was known: by whether it opens a position."""
+
 Shelf = dict[str, dict[str, Order]]
 """Orders by symbol and id."""
 
@@ -106,8 +109,8 @@ class Desk:
             _put(self.waiting, order)
             return
         _remove(self.waiting, order)
-        if not self._affordable(order):
-            self.end(order, ReportKind.REJECTED, "insufficient buying power")
+        if not self._is_covered(order):
+            self.end(order, ReportKind.REJECTED, _UNCOVERED[order.position_intent.opens])
         elif self._chance(self._settings.reject_chance):
             self.end(order, ReportKind.REJECTED, "rejected by the exchange")
         else:
@@ -155,15 +158,18 @@ class Desk:
             stop = self._prices.current(symbol)
         order.hold_price = opening_price(order.side, order.type, order.limit_price, stop, self._prices.ask(symbol))
 
-    def _affordable(self, order: Order) -> bool:
-        """Whether an order that had to wait for a price can be paid for. The others were checked when they came."""
-        if order.held_buying_power or not order.position_intent.opens:
+    def _is_covered(self, order: Order) -> bool:
+        """Whether money or shares suffice for an order whose terms had to wait for a price. The others were checked."""
+        if order.held_buying_power or order.held_quantity:
             return True
-        self._hold(order)
         account = self._records.accounts[order.account_id]
         others = [other for other in self._records.open_of[account.id].values() if other is not order]
-        figures = figures_of(account, others, self._prices, self._assets)
-        return order.held_buying_power <= figures.buying_power
+        self._hold(order, works=True)
+        if order.position_intent.opens:
+            return order.held_buying_power <= figures_of(account, others, self._prices, self._assets).buying_power
+        holding = account.holdings.get(order.symbol)
+        held = sum((other.held_quantity for other in others if other.symbol == order.symbol), order.held_quantity)
+        return holding is not None and held <= abs(holding.quantity)
 
     def _expiry(self, order: Order) -> int | None:
         if order.time_in_force is TimeInForce.GTC:
@@ -319,8 +325,8 @@ class Desk:
         """Fill the auction's orders at its one `price`; those it does not reach are canceled."""
         for order in _in_sequence(self.auctions[kind], symbol):
             self._set_terms(order)
-            if not self._affordable(order):
-                self.end(order, ReportKind.REJECTED, "insufficient buying power")
+            if not self._is_covered(order):
+                self.end(order, ReportKind.REJECTED, _UNCOVERED[order.position_intent.opens])
             elif price is None or not _reaches(order, price):
                 self.end(order, ReportKind.CANCELED)
             else:
@@ -423,6 +429,9 @@ class Desk:
             self.release(order)
         elif order.status in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED) and self._is_asleep(order):
             self.place(order)
+        if order.is_open and order.expires_at_ns is None and order.extended_hours:
+            order.expires_at_ns = self._expiry(order)
+            self._tell(order, None)
 
     def sleep(self, order: Order) -> None:
         """Take a resting order out of the market."""
@@ -464,9 +473,9 @@ class Desk:
 
     # Records
 
-    def _hold(self, order: Order) -> None:
-        """What the order keeps from others: money if it opens, shares if it closes; a held leg nothing."""
-        works = order.is_open and order.status is not OrderStatus.HELD
+    @staticmethod
+    def _hold(order: Order, *, works: bool) -> None:
+        """What the order keeps from others while it `works`: money if it opens, shares if it closes."""
         if order.position_intent.opens:
             value = order.notional if order.shares is None else (order.hold_price or ZERO) * order.remaining
             order.held_buying_power = (value or ZERO) if works else ZERO
@@ -486,7 +495,7 @@ class Desk:
         if kind is not None:
             order.status = next_status(order.status, kind)
         order.updated_at_ns = self.time_ns
-        self._hold(order)
+        self._hold(order, works=order.is_open and order.status is not OrderStatus.HELD)
         self._records.happenings.append(
             OrderChanged(self.time_ns, kind, order.copy(), execution_id, execution, position_quantity)
         )

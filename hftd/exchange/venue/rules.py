@@ -377,8 +377,8 @@ def _class_direction(case: Case) -> None:
     wanted = case.wanted
     if wanted.order_class is OrderClass.OCO and case.intent.opens:
         raise unprocessable("oco orders must be exit orders")
-    if wanted.order_class is OrderClass.BRACKET and not case.intent.opens:
-        raise unprocessable("bracket orders must be entry orders")
+    if wanted.order_class in (OrderClass.BRACKET, OrderClass.OTO) and not case.intent.opens:
+        raise unprocessable(f"{wanted.order_class} orders must be entry orders")
 
 
 def _base_price(case: Case) -> Decimal | None:

@@ -173,6 +173,7 @@ class Venue:
         Raises Refusal.
         """
         self._advance(time_ns)
+        self._desk.collect()
         case = self._case(account_id, wanted, list(self._records.open_of[account_id].values()))
         check(case, RULES)
         order, *legs = draft(wanted, account_id, case.intent, self._desk.time_ns, self._new_id)
@@ -192,6 +193,7 @@ class Venue:
         A changed quantity is that of the whole: the successor is for what has not been filled of it.
         """
         self._advance(time_ns)
+        self._desk.collect()
         order = self._own(account_id, order_id)
         wanted = self._replacement(order, changes)
         others = [other for other in self._records.open_of[account_id].values() if other is not order]
@@ -209,6 +211,7 @@ class Venue:
     def cancel(self, account_id: str, order_id: str, time_ns: int) -> None:
         """Cancel an order, with all members of its bracket or oco. Raises Refusal."""
         self._advance(time_ns)
+        self._desk.collect()
         order = self._own(account_id, order_id)
         if order.status is OrderStatus.CANCELED and self._settings.canceling_canceled_succeeds:
             return
