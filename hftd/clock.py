@@ -84,13 +84,18 @@ class ExchangeClock:
         moved.set()
 
     def now_ns(self) -> int:
-        elapsed_s = 0.0 if self._held else self._monotonic() - self._announced_at_s
-        self._latest_ns = max(self._latest_ns, self._announced_ns + int(elapsed_s * self.speed * SECOND_NS))
+        self._latest_ns = max(self._latest_ns, self._exchange_ns())
         return self._latest_ns
 
+    def _exchange_ns(self) -> int:
+        """The exchange's own time, which may be behind what has been shown."""
+        elapsed_s = 0.0 if self._held else self._monotonic() - self._announced_at_s
+        return self._announced_ns + int(elapsed_s * self.speed * SECOND_NS)
+
     async def sleep_until(self, time_ns: int) -> None:
-        while (remaining_ns := time_ns - self.now_ns()) > 0:
-            wall_s = RECHECK_S if self._held else min(remaining_ns / SECOND_NS / self.speed, RECHECK_S)
+        while self.now_ns() < time_ns:
+            remaining_s = (time_ns - self._exchange_ns()) / SECOND_NS / self.speed
+            wall_s = RECHECK_S if self._held else min(remaining_s, RECHECK_S)
             try:
                 async with asyncio.timeout(wall_s):
                     await self._moved.wait()
