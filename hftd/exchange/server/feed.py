@@ -110,6 +110,11 @@ class Feed:
         self._interests: dict[Connection, Interest] = {}
         self._groups: dict[tuple[Interest, Codec, int], set[Connection]] = defaultdict(set)
 
+    @property
+    def subscriber_count(self) -> int:
+        """How many want anything."""
+        return sum(map(len, self._groups.values()))
+
     def connections(self) -> Iterable[Connection]:
         """All that have authenticated."""
         return self._interests

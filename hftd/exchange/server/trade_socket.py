@@ -20,6 +20,11 @@ class TradeFeed:
         self._listeners: dict[str, set[Connection]] = defaultdict(set)
         self._connections: set[Connection] = set()
 
+    @property
+    def listener_count(self) -> int:
+        """How many listen to any account's updates."""
+        return sum(map(len, self._listeners.values()))
+
     def connections(self) -> Iterable[Connection]:
         """All that have authenticated."""
         return self._connections
