@@ -7,6 +7,7 @@ no error: the sessions are computed again.
 
 import json
 import os
+import warnings
 from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -94,7 +95,7 @@ class Calendar:
     def _read(self, year: int) -> list[Session] | None:
         try:
             rows = json.loads(self._file(year).read_text())
-            return [Session(opened, closed, date.fromisoformat(day)) for day, opened, closed in rows]
+            return [Session(int(opened), int(closed), date.fromisoformat(day)) for day, opened, closed in rows]
         except (OSError, ValueError, TypeError):
             return None
 
@@ -120,11 +121,13 @@ class Calendar:
 
 def _schedule(name: str, year: int) -> Any:
     """A frame of market_open and market_close (UTC timestamps), a row a session."""
-    import pandas_market_calendars as library
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # between the library and pandas; not ours to mend
+        import pandas_market_calendars as library
 
-    try:
-        exchange = library.get_calendar(name)
-    except RuntimeError as error:
-        raise CalendarError(f"pandas_market_calendars knows no exchange {name!r}; NYSE is one it knows") from error
-    schedule = exchange.schedule(f"{year}-01-01", f"{year}-12-31")
+        try:
+            exchange = library.get_calendar(name)
+        except RuntimeError as error:
+            raise CalendarError(f"pandas_market_calendars knows no exchange {name!r}; NYSE is one it knows") from error
+        schedule = exchange.schedule(f"{year}-01-01", f"{year}-12-31")
     return schedule.astype("datetime64[ns, UTC]")
