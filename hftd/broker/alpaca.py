@@ -15,7 +15,7 @@ from hftd.broker.base import Asset, Feed, Message, OrdersAsked, Sink
 from hftd.broker.credentials import Keys
 from hftd.broker.data_socket import DataSocket
 from hftd.broker.endpoints import Endpoints, Patience
-from hftd.broker.library import Library
+from hftd.broker.library import Library, preload
 from hftd.broker.line import Line
 from hftd.broker.orders import OrderPath
 from hftd.broker.rest import Rest
@@ -76,6 +76,7 @@ class AlpacaBroker:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def connect(self, sink: Sink) -> None:
+        await asyncio.to_thread(preload)
         self._sink = sink
         session = self._open_session()
         try:
@@ -162,6 +163,7 @@ class AlpacaBroker:
         return [broker_order_of(order) for order in found.values()]
 
     async def _orders_page(self, status: OrdersAsked, after_ns: int | None) -> list[WireOrder]:
+        await asyncio.to_thread(preload)
         from alpaca.common.enums import Sort
         from alpaca.trading.enums import QueryOrderStatus
         from alpaca.trading.requests import GetOrdersRequest
@@ -193,6 +195,7 @@ class AlpacaBroker:
         return [bars[key] for key in sorted(bars)]
 
     async def _bars_page(self, symbols: Sequence[str], start_ns: int, end_ns: int, token: str | None) -> BarsPage:
+        await asyncio.to_thread(preload)
         from alpaca.data.requests import StockBarsRequest
         from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
 

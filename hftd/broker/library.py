@@ -9,7 +9,10 @@ Importing alpaca-py (and with it pandas) takes a third of a second: `preload` do
 
 import asyncio
 import threading
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenacity import AsyncRetrying, Retrying, retry_if_exception_type, stop_after_attempt
@@ -35,13 +38,24 @@ WHOLE_REQUEST_FACTOR = 2.0
 """A request may take this many times `Patience.request_s` in all: the limit of `requests` is only between bytes."""
 
 
+_loading = threading.Lock()
+
+
+@cache
+def _load() -> None:
+    with warnings.catch_warnings():
+        # alpaca-py imports a deprecated part of websockets, for streams that are not used here.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import alpaca.data.historical.stock
+        import alpaca.data.requests
+        import alpaca.trading.client
+        import alpaca.trading.requests  # noqa: F401
+
+
 def preload() -> None:
-    """Import what the adapter needs, so that making a broker is quick. Thread-safe; call it in a thread at start."""
-    import aiohttp  # noqa: F401
-    import alpaca.data.historical.stock
-    import alpaca.data.requests
-    import alpaca.trading.client
-    import alpaca.trading.requests  # noqa: F401
+    """Import alpaca-py, once. Safe in any thread; call it in one at start, before an event loop has to wait for it."""
+    with _loading:
+        _load()
 
 
 class Library:
@@ -73,6 +87,7 @@ class Library:
 
     def trading_client(self) -> "TradingClient":
         """alpaca-py's trading client, tamed."""
+        preload()
         from alpaca.trading.client import TradingClient
 
         key_id, secret = self._keys.key_id.reveal(), self._keys.secret.reveal()
@@ -81,6 +96,7 @@ class Library:
 
     def history_client(self) -> "StockHistoricalDataClient":
         """alpaca-py's history client, tamed."""
+        preload()
         from alpaca.data.historical.stock import StockHistoricalDataClient
 
         key_id, secret = self._keys.key_id.reveal(), self._keys.secret.reveal()
@@ -125,19 +141,19 @@ class Library:
         client = idle.pop() if idle else None
 
         def work() -> None:
-            mine = client or make()
+            mine, content, error = client, b"", None
             try:
-                content, error = translate(what, call, mine), None
+                mine = mine or make()
+                content = translate(what, call, mine)
             except Exception as raised:
-                content, error = b"", raised
-            try:
+                error = raised
+            with suppress(RuntimeError):  # the loop may have ended meanwhile
                 loop.call_soon_threadsafe(finish, mine, content, error)
-            except RuntimeError:  # the loop has ended meanwhile
-                mine._session.close()
 
-        def finish(mine: Client, content: bytes, error: Exception | None) -> None:
+        def finish(mine: Client | None, content: bytes, error: Exception | None) -> None:
             self._places.release()
-            idle.append(mine)
+            if mine is not None:
+                idle.append(mine)
             if future.done():
                 return
             if error is not None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from hftd.broker.library import preload
 from hftd.domain.convert import text_of
 from hftd.domain.orders import OrderClass, OrderRequest, OrderType
 
@@ -72,6 +73,7 @@ def objection_to(order: OrderRequest) -> str:
 
 @cache
 def _request_models() -> dict[OrderType, Callable[..., object]]:
+    preload()
     from alpaca.trading import requests
 
     return {

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from aiohttp import web
+from alpaca_inbox import Inbox
 from broker_stub import HASTY, KEYS, DataStub, greet_trades, say, serving, states, trades_stub
 
 from hftd.broker.alpaca import AlpacaBroker
@@ -13,37 +14,6 @@ from hftd.domain.orders import ExecutionReport, ReportKind
 from hftd.errors import BrokerRefused, BrokerUnavailable, CredentialsError
 
 BAR = {"T": "b", "S": "SPY", "o": 1, "h": 1, "l": 1, "c": 1, "v": 5, "n": 1, "vw": 1, "t": "2026-11-20T15:00:00Z"}
-
-
-class Inbox:
-    """A sink that can be waited on."""
-
-    def __init__(self):
-        self.messages = []
-        self._arrived = asyncio.Event()
-
-    def __call__(self, message):
-        self.messages.append(message)
-        self._arrived.set()
-
-    async def until(self, condition):
-        """Wait until `condition(messages)` is truthy, and return what it gives."""
-        async with asyncio.timeout(10):
-            while not (found := condition(self.messages)):
-                self._arrived.clear()
-                await self._arrived.wait()
-        return found
-
-    async def state(self, feed, state, count=1):
-        """Wait for the `count`th FeedStatus of that feed and state."""
-        return await self.until(
-            lambda messages: (
-                [m for m in messages if isinstance(m, FeedStatus) and (m.feed, m.state) == (feed, state)][
-                    count - 1 : count
-                ]
-                or None
-            )
-        )
 
 
 def broker_at(url, patience=HASTY):
