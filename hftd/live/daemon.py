@@ -174,6 +174,8 @@ class Daemon:
         finally:
             self._leave(trader)
         await self._broker.disconnect_feeds()
+        if self._lockstep:
+            self._lockstep.disconnected()
 
     async def _sleep_until_open(self, session: Session) -> None:
         wake_ns = session.open_ns - LEAD_NS
@@ -406,7 +408,7 @@ class Daemon:
 
     def _follow_clock(self, announcement: ClockAnnouncement) -> None:
         if isinstance(self._clock, ExchangeClock):
-            self._clock.announce(announcement.time_ns, announcement.speed, held=announcement.hold > 0)
+            self._clock.announce(announcement.time_ns, announcement.speed, held=self._lockstep is not None)
 
     async def _follow_feed(self, status: FeedStatus) -> None:
         level = log.info if status.state is FeedState.UP else log.warning

@@ -58,9 +58,10 @@ class Inbox:
 
     async def wait_until(self, time_ns: int) -> None:
         """Return when something has arrived, at `time_ns` by the clock, or on `wake`, whichever is first."""
+        if not self._items:
+            self._on_idle()
         if self._items:
             return
-        self._on_idle()
         self._waiter = asyncio.get_running_loop().create_future()
         self._set_alarm(time_ns)
         try:

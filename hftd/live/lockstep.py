@@ -28,6 +28,8 @@ class Lockstep:
         match message:
             case Mark(feed=feed, hold=hold):
                 self._marks[feed] = hold
+            case ClockAnnouncement(hold=0):
+                return () if self._latest else (message,)  # where time is between two holds is no business of ours
             case ClockAnnouncement(hold=hold):
                 self._marks[Feed.CLOCK] = hold
                 self._announcement = message
@@ -52,6 +54,10 @@ class Lockstep:
         if self._announcement is None and not self._is_busy() and self._said < self._latest and self._is_complete():
             self._said = self._latest
             self._done(self._latest)
+
+    def disconnected(self) -> None:
+        """The sockets of market data and reports were closed by us: no marks will come on them."""
+        self._marks = {Feed.CLOCK: self._marks[Feed.CLOCK]}
 
     def _is_complete(self) -> bool:
         return all(mark >= self._latest for mark in self._marks.values())

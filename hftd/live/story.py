@@ -83,11 +83,11 @@ class Story:
         log.info("session.opened", day=event.session.day, closes=_clock_time(event.session.close_ns))
 
     def _closed(self, event: events.SessionClosed) -> None:
-        positions = {s: text_of(q) for s, q in self._engine.positions.items()}
+        held = ", ".join(f"{symbol} {text_of(quantity)}" for symbol, quantity in self._engine.positions.items())
         log.info(
             "session.closed",
             day=event.session.day,
-            positions=positions or "none",
+            position=held or "flat",
             cash=money(self._engine.cash),
             pnl=signed_money(self._engine.profit),
         )
