@@ -3,20 +3,6 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from engine_world import (
-    CLOSE_NS,
-    OPEN_NS,
-    RUN_ID,
-    SESSION,
-    WIDE,
-    Guard,
-    World,
-    bar_event,
-    orders_of,
-    running,
-    shown,
-    toy,
-)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -41,6 +27,20 @@ from hftd.domain.orders import ExecutionReport, OrderType, ReportKind, Side, Tim
 from hftd.engine.engine import FLATTEN_ATTEMPTS
 from hftd.engine.risk import Limits
 from hftd.model.contract import Answer, Model, WorkingOrder, build
+from tests.engine.engine_world import (
+    CLOSE_NS,
+    OPEN_NS,
+    RUN_ID,
+    SESSION,
+    WIDE,
+    Guard,
+    World,
+    bar_event,
+    orders_of,
+    running,
+    shown,
+    toy,
+)
 
 LAST_MINUTE = (CLOSE_NS - OPEN_NS) // MINUTE_NS - 1
 

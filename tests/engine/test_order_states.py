@@ -2,7 +2,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
-from engine_world import OPEN_NS, World, toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +9,7 @@ from hftd.domain.commands import TradingStopped
 from hftd.domain.intents import Intent, buy, cancel, sell
 from hftd.domain.orders import TERMINAL, ExecutionReport, OrderStatus, ReportKind, Side
 from hftd.engine.order_states import EFFECTS, NAMED_STATUS, Effect, effect_of
+from tests.engine.engine_world import OPEN_NS, World, toy
 
 S, K = OrderStatus, ReportKind
 FILLS = (K.PARTIAL_FILL, K.FILL)

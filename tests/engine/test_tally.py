@@ -1,13 +1,12 @@
 from decimal import Decimal
 
-from engine_world import OPEN_NS, SESSION, World, bar_event, toy
-
 from hftd.domain.commands import SubmitOrder
 from hftd.domain.events import OrderReported, SessionClosed
 from hftd.domain.intents import buy, sell
 from hftd.domain.orders import ExecutionReport, OrderRequest, ReportKind, Side
 from hftd.engine.risk import Limits
 from hftd.engine.tally import Tally
+from tests.engine.engine_world import OPEN_NS, SESSION, World, bar_event, toy
 
 LIMITS = Limits(Decimal(10), Decimal(10**6), 100, None)
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from journal_messages import COMMANDS, EVENTS
 
 from hftd.domain.commands import CancelOrder, SignalRaised, SubmitOrder
 from hftd.domain.events import BarReceived, OrderReported, TimerFired
@@ -21,6 +20,7 @@ from hftd.domain.orders import ExecutionReport, OrderRequest, ReportKind, Side
 from hftd.domain.session import Session
 from hftd.errors import StateError
 from hftd.journal import Journal, JournaledModel
+from tests.journal.journal_messages import COMMANDS, EVENTS
 
 ROOT = Path(__file__).parents[2]
 SESSION = Session(open_ns=1_000, close_ns=2_000, day=date(2026, 11, 27))
