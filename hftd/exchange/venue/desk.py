@@ -104,7 +104,8 @@ class Desk:
 
     def release(self, order: Order) -> None:
         """Work an order from now on, or let it wait for its time."""
-        self._set_terms(order)
+        if self._is_admitted(order):
+            self._set_terms(order)
         if not self._may_work(order):
             _put(self.waiting, order)
             return
@@ -131,10 +132,11 @@ class Desk:
         else:
             self._work(order)
 
+    def _is_admitted(self, order: Order) -> bool:
+        return order.symbol not in self.halted and (self.is_open or order.extended_hours)
+
     def _may_work(self, order: Order) -> bool:
-        if order.symbol in self.halted or not (self.is_open or order.extended_hours):
-            return False
-        return order.time_in_force in _AUCTIONS or self._has_terms(order)
+        return self._is_admitted(order) and (order.time_in_force in _AUCTIONS or self._has_terms(order))
 
     @staticmethod
     def _has_terms(order: Order) -> bool:
