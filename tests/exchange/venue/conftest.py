@@ -1,5 +1,6 @@
 import pytest
-from venue_world import World
+
+from tests.exchange.venue.venue_world import World
 
 
 @pytest.fixture

@@ -3,13 +3,13 @@
 from decimal import Decimal as D
 
 import pytest
-from venue_world import CLOSE_NS, World
 
 from hftd.domain.orders import OrderStatus, ReportKind
 from hftd.exchange.venue.accounts import ActivityType
 from hftd.exchange.venue.happenings import ActivityAdded, OrderChanged
 from hftd.exchange.venue.queries import ActivityFilter, OrderFilter, Status
 from hftd.exchange.venue.refusals import Refusal
+from tests.exchange.venue.venue_world import CLOSE_NS, World
 
 
 def test_a_market_buy_trades_at_the_ask_in_one_execution(market: World) -> None:

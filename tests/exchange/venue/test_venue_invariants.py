@@ -7,7 +7,6 @@ from decimal import Decimal as D
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from venue_world import SESSION, asset_table
 
 from hftd.domain.convert import DAY_NS, MINUTE_NS, SECOND_NS
 from hftd.domain.market import Quote, Trade
@@ -21,6 +20,7 @@ from hftd.exchange.venue.refusals import Refusal
 from hftd.exchange.venue.settings import FeeSchedule, StopTrigger, VenueSettings
 from hftd.exchange.venue.states import NEXT
 from hftd.exchange.venue.venue import Venue
+from tests.exchange.venue.venue_world import SESSION, asset_table
 
 SYMBOLS = ("AAPL", "MSFT")
 CASH = D(20_000)
