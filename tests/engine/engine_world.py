@@ -65,9 +65,9 @@ class World:
         self.engine = Engine(session, made, limits, run_id, call)
         self.commands: list[Command] = []
         self.minute = 0
-        self.take(PortfolioCarried(OPEN_NS - MINUTE_NS, Decimal(10**6)))
+        self.take(PortfolioCarried(session.open_ns - MINUTE_NS, Decimal(10**6)))
         if opened:
-            self.take(SessionOpened(OPEN_NS, session))
+            self.take(SessionOpened(session.open_ns, session))
 
     def take(self, event: Event) -> list[Command]:
         commands = self.engine.step(event)

@@ -11,12 +11,14 @@ from hftd.domain.commands import CancelOrder, Command, SignalRaised, SubmitOrder
 from hftd.domain.convert import MINUTE_NS
 from hftd.domain.events import (
     CarriedPosition,
+    Event,
     ModelFaulted,
     OrderReported,
     PortfolioCarried,
     QuoteReceived,
     SessionClosed,
     SessionOpened,
+    TimerFired,
     TradeReceived,
     TradingHalted,
     TradingResumed,
@@ -312,6 +314,17 @@ def test_cancel_withdraws_working_orders_of_one_symbol_once():
     first, second = (order.order.client_order_id for order in orders_of(world.bar()))
     assert world.bar() == [CancelOrder("toy", first, "enough"), CancelOrder("toy", second, "enough")]
     assert world.bar() == []
+
+
+def test_cancel_withdraws_nobody_elses_orders():
+    models = [
+        running(wishing(buy(1, "SPY", limit=90)), "a"),
+        running(wishing(buy(2, "SPY", limit=90), cancel("SPY")), "b"),
+    ]
+    world = World(*models)
+    of_a, of_b = (order.order.client_order_id for order in orders_of(world.bar()))
+    assert world.bar() == [CancelOrder("b", of_b, "")]
+    assert not world.engine.orders[of_a].cancel_requested
 
 
 # What a model sees ---------------------------------------------------------------------------------------------------
@@ -671,6 +684,29 @@ def test_following_a_stop_stops():
     overfill = OrderReported(ExecutionReport(ReportKind.FILL, order_id, OPEN_NS, quantity=Decimal(6)))
     follower.engine.follow(overfill, original.take(overfill))
     assert follower.engine.halted == original.engine.halted == "overfilled"
+
+
+def test_orders_that_were_followed_count_once_against_the_rate():
+    """Closing fails three times in the last minute; the follower's model may then still try a fourth order."""
+    bounds = limits(flatten_before_close_ns=FLATTEN_NS, max_orders_per_minute=FLATTEN_ATTEMPTS + 1)
+    original = World(wishing(buy(5, "SPY")), limits=bounds)
+    follower = World(toy(lambda bar: sell(5, "SPY")), limits=bounds)
+
+    def both(event: Event) -> list[SubmitOrder]:
+        commands = original.take(event)
+        follower.engine.follow(event, commands)
+        return orders_of(commands)
+
+    (bought,) = both(bar_event(0))
+    report = ExecutionReport(ReportKind.FILL, bought.order.client_order_id, OPEN_NS, quantity=Decimal(5))
+    both(OrderReported(report))
+    (closing,) = both(TimerFired(DUE_NS, "flatten"))
+    for _ in range(FLATTEN_ATTEMPTS):
+        refused = both(OrderReported(ExecutionReport(ReportKind.REJECTED, closing.order.client_order_id, DUE_NS)))
+        closing = refused[0] if refused else closing
+    due_minute = (DUE_NS - OPEN_NS) // MINUTE_NS - 1
+    assert shown(follower.take(bar_event(due_minute)))[-1] == "SubmitOrder sell 5"
+    assert shown(follower.take(bar_event(due_minute)))[-1].startswith("OrderRefused")
 
 
 @settings(deadline=None)
