@@ -8,11 +8,11 @@ scripts, in the shape of the student library cpquant.
 This module is light: it imports no broker's library.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
@@ -266,6 +266,8 @@ class LockstepBroker(Broker, Protocol):
 Symbols = str | Sequence[str]
 """A list of symbols, or one text with commas between them."""
 
+Number = int | float | str | Decimal
+
 Moment = str | date | datetime | None
 """ISO text, a date or a datetime; without a zone it is UTC. None: a default named where it is taken."""
 
@@ -280,7 +282,7 @@ class DataClient(Protocol):
         start: Moment = None,
         end: Moment = None,
         adjustment: str = "raw",
-        limit: int = 1000,
+        limit: int | None = 1000,
         asof: str | None = None,
         feed: str = "iex",
         currency: str = "USD",
@@ -295,22 +297,23 @@ class DataClient(Protocol):
         symbols: Symbols,
         start: Moment = None,
         end: Moment = None,
-        limit: int = 10_000,
+        limit: int | None = 10_000,
         asof: str | None = None,
         feed: str = "iex",
         currency: str = "USD",
         page_token: str | None = None,
-    ) -> "tuple[dict[str, DataFrame], str | None, set[str]]": ...
+    ) -> "tuple[dict[str, DataFrame], str | None, list[str]]": ...
 
     def get_trades_iterator(
         self,
         symbols: Symbols,
         start: Moment = None,
         end: Moment = None,
-        limit: int = 10_000,
+        limit: int | None = 10_000,
         asof: str | None = None,
         feed: str = "iex",
         currency: str = "USD",
+        page_token: str | None = None,
     ) -> "Iterator[dict[str, DataFrame]]": ...
 
 
@@ -323,26 +326,43 @@ class RealtimeClient(Protocol):
     def subscribe_bars(self, symbols: Symbols, timeframe: str = "1Min") -> None: ...
     def subscribe_quotes(self, symbols: Symbols) -> None: ...
     def subscribe_trades(self, symbols: Symbols) -> None: ...
-    def unsubscribe_bars(self, symbols: Symbols) -> None: ...
+    def unsubscribe_bars(self, symbols: Symbols, timeframe: str = "1Min") -> None: ...
     def unsubscribe_quotes(self, symbols: Symbols) -> None: ...
     def unsubscribe_trades(self, symbols: Symbols) -> None: ...
     def listen(self, handler: Handler | None = None) -> None: ...
     async def async_listen(self, handler: Handler | None = None) -> None: ...
-    def messages(self) -> AsyncIterator[Message]: ...
     def close(self) -> None: ...
 
 
 class TradeClient(Protocol):
-    """Trading, synchronously."""
+    """Trading, synchronously. Numbers may be ints, floats, text or Decimal; prices are dollars."""
 
     def get_account(self) -> Account: ...
     def get_clock(self) -> BrokerClock: ...
     def get_positions(self) -> list[Position]: ...
     def get_orders(self, status: str = "open", after: Moment = None) -> list[BrokerOrder]: ...
     def get_order_by_client_id(self, client_order_id: str) -> BrokerOrder | None: ...
-    def submit_order(self, order: OrderRequest) -> ExecutionReport: ...
-    def replace_order(self, client_order_id: str, **changes: Any) -> ExecutionReport: ...
+    def submit_order(
+        self,
+        symbol: str,
+        qty: Number,
+        side: str,
+        type: str = "market",
+        time_in_force: str = "day",
+        *,
+        limit_price: Number | None = None,
+        stop_price: Number | None = None,
+        client_order_id: str | None = None,
+    ) -> ExecutionReport: ...
+    def replace_order(
+        self,
+        client_order_id: str,
+        *,
+        qty: Number | None = None,
+        limit_price: Number | None = None,
+        stop_price: Number | None = None,
+    ) -> ExecutionReport: ...
     def cancel_order(self, client_order_id: str) -> ExecutionReport: ...
-    def cancel_all(self) -> Mapping[str, str]: ...
-    def close_position(self, symbol: str) -> ExecutionReport: ...
+    def cancel_all(self) -> list[ExecutionReport]: ...
+    def close_position(self, symbol: str) -> ExecutionReport | None: ...
     def close(self) -> None: ...

@@ -52,7 +52,9 @@ class DataSocket:
         now_ns: Callable[[], int],
         patience: Patience,
         headers: Mapping[str, str] | None = None,
+        on_text: Callable[[str], None] | None = None,
     ) -> None:
+        """With `on_text` the socket speaks JSON, and each frame's text is handed over too, as it came."""
         self._url = url
         self._keys = keys
         self._sink = sink
@@ -62,7 +64,9 @@ class DataSocket:
         self._asking = asyncio.Lock()
         self._answer: asyncio.Future[Subscribed] | None = None
         self._binary = True
-        self.line = Line(Feed.DATA, url, self, self._report, now_ns, patience, {**CODEC_HEADERS, **(headers or {})})
+        self._on_text = on_text
+        codec_headers = CODEC_HEADERS if on_text is None else {}
+        self.line = Line(Feed.DATA, url, self, self._report, now_ns, patience, {**codec_headers, **(headers or {})})
 
     async def open(self, session: aiohttp.ClientSession) -> None:
         await self.line.open(session)
@@ -134,10 +138,9 @@ class DataSocket:
     async def _expect(self, receive: Receive, kind: type[Control]) -> None:
         """Read until the control message awaited. Market data that come before it go to the sink."""
         while True:
-            frame, binary = await receive()
-            self._binary = binary
+            frame, self._binary = await receive()
             arrived = False
-            for message in read_market_frame(frame, self._now_ns(), binary=binary):
+            for message in self._read(frame, self._binary, self._now_ns()):
                 if isinstance(message, Refused):
                     raise refusal(self._url, message)
                 if isinstance(message, Connected | Subscribed):
@@ -149,11 +152,16 @@ class DataSocket:
 
     def take(self, frame: bytes, binary: bool, received_ns: int) -> None:
         sink = self._sink
-        for message in read_market_frame(frame, received_ns, binary=binary):
+        for message in self._read(frame, binary, received_ns):
             if isinstance(message, Connected | Refused | Subscribed):
                 self._take_control(message)
             else:
                 sink(message)
+
+    def _read(self, frame: bytes, binary: bool, received_ns: int) -> list[Message | Control]:
+        if self._on_text is not None:
+            self._on_text(frame.decode("utf-8", "replace"))
+        return read_market_frame(frame, received_ns, binary=binary)
 
     def _take_control(self, message: Control) -> None:
         answer = self._answer if self._answer is not None and not self._answer.done() else None

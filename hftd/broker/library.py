@@ -76,14 +76,14 @@ class Library:
         """What `call` gets from the market-data API."""
         return await self._patiently(what, self.history_client, call)
 
-    def history_now(self, what: str, call: "Callable[[StockHistoricalDataClient], Any]") -> bytes:
-        """As `history`, blocking the caller's thread: for notebooks."""
-        client = self.history_client()
-        asking = Retrying(**self._manners())
-        try:
-            return asking(translate, what, call, client)
-        finally:
-            client._session.close()
+    def history_now(
+        self,
+        what: str,
+        call: "Callable[[StockHistoricalDataClient], Any]",
+        client: "StockHistoricalDataClient",
+    ) -> bytes:
+        """As `history`, blocking the caller's thread: for notebooks. `client` is one that `history_client` made."""
+        return Retrying(**self._manners())(translate, what, call, client)
 
     def trading_client(self) -> "TradingClient":
         """alpaca-py's trading client, tamed."""

@@ -2,11 +2,11 @@
 
 import asyncio
 from contextlib import asynccontextmanager
-from datetime import date
 from decimal import Decimal
 
 import pytest
 from alpaca_inbox import Inbox
+from exchange_thread import DAY, MINUTES, write_tape
 
 from hftd.broker.base import (
     Broker,
@@ -21,26 +21,12 @@ from hftd.broker.base import (
 from hftd.broker.credentials import Keys
 from hftd.broker.simulated import SimulatedBroker
 from hftd.calendar import Calendar
-from hftd.domain.convert import MINUTE_NS, SECOND_NS, rfc3339_of
+from hftd.domain.convert import MINUTE_NS, SECOND_NS
 from hftd.domain.market import Bar, Quote, Trade
 from hftd.domain.orders import ExecutionReport, OrderRequest, OrderStatus, OrderType, ReportKind, Side
 from hftd.errors import CredentialsError
 from hftd.exchange.server.app import serve
 from hftd.exchange.server.config import ExchangeConfig
-
-DAY = date(2019, 2, 11)
-MINUTES = 390
-SKIPPED = 5
-"""A minute of the tape without a trade."""
-
-
-def tape_rows(open_ns):
-    """One session of SPY, a slow sine-like walk of cents."""
-    for minute in range(MINUTES):
-        price = 271 + (minute % 20) * 0.01
-        volume = 0 if minute == SKIPPED else 1000 + minute
-        time = rfc3339_of(open_ns + minute * MINUTE_NS)
-        yield f"{time},SPY,{price:.2f},{price + 0.03:.2f},{price - 0.02:.2f},{price + 0.01:.2f},{volume}"
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +41,7 @@ def session(calendar):
 
 @pytest.fixture(scope="module")
 def tape(tmp_path_factory, session):
-    path = tmp_path_factory.mktemp("tape") / "spy.csv"
-    path.write_text("timestamp,symbol,open,high,low,close,volume\n" + "\n".join(tape_rows(session.open_ns)) + "\n")
-    return path
+    return write_tape(tmp_path_factory.mktemp("tape") / "spy.csv", session.open_ns)
 
 
 @asynccontextmanager
