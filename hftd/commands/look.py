@@ -9,7 +9,7 @@ from hftd.domain.convert import cents, decimal_of
 from hftd.engine.engine import Engine
 from hftd.errors import StateError
 from hftd.journal import Journal, latest
-from hftd.live.control import ask, socket_path
+from hftd.live.control import ask_first, sockets_to_ask
 from hftd.live.recovery import reviewed
 from hftd.live.view import orders_view, positions_view, session_view
 from hftd.state import state_path
@@ -20,7 +20,7 @@ Row = dict[str, Any]
 def status_of(state: Path | None, environment: Mapping[str, str]) -> Row:
     """Status of the daemon of `state`; `running` tells whether it is one that runs."""
     place = state_path(state, environment)
-    told = ask(socket_path(place, environment), "status")
+    told = ask_first(sockets_to_ask(state, place, environment), "status")
     if told is not None:
         return dict(told)
     return {"running": False, "phase": "not running", "session": session_view(_last(place))}
@@ -29,13 +29,13 @@ def status_of(state: Path | None, environment: Mapping[str, str]) -> Row:
 def orders_of(state: Path | None, environment: Mapping[str, str]) -> list[Row]:
     """Orders of the session going on, else of the last one."""
     place = state_path(state, environment)
-    return ask(socket_path(place, environment), "orders") or orders_view(_last(place))
+    return ask_first(sockets_to_ask(state, place, environment), "orders") or orders_view(_last(place))
 
 
 def positions_of(state: Path | None, environment: Mapping[str, str]) -> list[Row]:
     """Positions in the session going on, else at the end of the last one."""
     place = state_path(state, environment)
-    return ask(socket_path(place, environment), "positions") or positions_view(_last(place))
+    return ask_first(sockets_to_ask(state, place, environment), "positions") or positions_view(_last(place))
 
 
 def _last(state: Path) -> Engine:

@@ -7,7 +7,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from typing import Any
 from hftd.errors import StateError
 
 NAME = "control.sock"
+SYSTEM_RUNTIME = Path("/run/hftd")
+"""Where the systemd unit's RuntimeDirectory= is."""
 TIMEOUT_S = 5.0
 LINE_LIMIT = 65_536
 
@@ -26,6 +28,12 @@ def socket_path(state: Path, environment: Mapping[str, str]) -> Path:
     """Where the daemon of `state` listens."""
     runtime = environment.get("RUNTIME_DIRECTORY", "").split(":")[0]
     return (Path(runtime) if runtime else state) / NAME
+
+
+def sockets_to_ask(option: Path | None, state: Path, environment: Mapping[str, str]) -> list[Path]:
+    """Where a daemon may listen, likeliest first; `option` is the state directory asked for, None for the default."""
+    named = option is not None or "HFTD_STATE" in environment
+    return [state / NAME, socket_path(state, environment), *([] if named else [SYSTEM_RUNTIME / NAME])]
 
 
 @contextmanager
@@ -77,6 +85,11 @@ class ControlServer:
         except (ValueError, TypeError, KeyError):
             return {"error": f'expected {{"ask": NAME}} with one of {", ".join(sorted(self._answers))}'}
         return {"answer": answer()}
+
+
+def ask_first(paths: Iterable[Path], what: str) -> Any:
+    """The answer of the first daemon that runs at one of `paths`; None when none does."""
+    return next((answer for path in paths if (answer := ask(path, what)) is not None), None)
 
 
 def ask(path: Path, what: str) -> Any:
