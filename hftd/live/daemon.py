@@ -404,7 +404,9 @@ class Daemon:
         if isinstance(item, ExecutionReport):
             trader.take(OrderReported(item), "broker")
         elif isinstance(item, MarketMessage) and not item.correction and not item.daily:
-            trader.take_market(item.data, "socket", item.received_ns)
+            # in lockstep the whole of an instant is received at that instant, whenever the sockets delivered it
+            received_ns = self._clock.now_ns() if self._lockstep else item.received_ns
+            trader.take_market(item.data, "socket", received_ns)
 
     def _follow_clock(self, announcement: ClockAnnouncement) -> None:
         if isinstance(self._clock, ExchangeClock):

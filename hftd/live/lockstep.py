@@ -1,7 +1,7 @@
 """Keeping step with an exchange whose time stands still until we have said `done`.
 
 The exchange sends what happened at one instant on several sockets, then a mark with the number of the hold on each of
-them. Whatever order the sockets deliver in, the instant is handed on in one: reports, market data, the clock. So a
+them. Whatever order the sockets deliver in, the instant is handed on in one: the clock, reports, market data. So a
 run does not depend on how fast the machine is, and the same run twice writes the same journal.
 """
 
@@ -47,7 +47,7 @@ class Lockstep:
             return ()
         pending, self._pending = self._pending, []
         announcement, self._announcement = self._announcement, None
-        return (*sorted(pending, key=_turn), announcement)
+        return (announcement, *sorted(pending, key=_turn))
 
     def idle(self) -> None:
         """Everything handed on has been dealt with: let time go on, if nothing is on its way."""

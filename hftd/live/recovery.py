@@ -91,7 +91,7 @@ def _replay(engine: Engine, steps: Sequence[Step], journal: Journal) -> bool:
         if decided and not commands and engine.sequence == len(steps):
             journal.append_commands(engine.sequence, decided)  # we were killed just before these were written
         elif decided != commands:
-            log.warning("journal.differs", event=engine.sequence, then=len(commands), now=len(decided))
+            log.warning("journal.differs", sequence=engine.sequence, then=len(commands), now=len(decided))
             return False
     return True
 

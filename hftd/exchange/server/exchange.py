@@ -17,7 +17,7 @@ from hftd.clock import RECHECK_S
 from hftd.domain.convert import rfc3339_of
 from hftd.domain.market import Bar, MarketData, Quote, Trade
 from hftd.domain.session import Session
-from hftd.exchange.server.agenda import Agenda, Turn, TurningPoint
+from hftd.exchange.market.agenda import Agenda, Turn, TurningPoint
 from hftd.exchange.server.clock_socket import ClockFeed
 from hftd.exchange.server.config import ExchangeConfig
 from hftd.exchange.server.connection import Connection
@@ -252,7 +252,7 @@ class Exchange:
 
     def _end(self) -> None:
         self.timeline.stop("end")
-        log.info("tape.ended", time=rfc3339_of(self.timeline.now_ns()), file=str(self.config.tape))
+        log.info("tape.ended", at=rfc3339_of(self.timeline.now_ns()), file=str(self.config.tape))
 
     def _write(self, happenings: Sequence[Happening], played_ns: int) -> None:
         """Keep what has happened. Time may be read until the next moment, but not beyond: so that is written too."""
