@@ -1,0 +1,48 @@
+"""What tests of several rooms share: the recorded data, and hftd as a process."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.running import PROJECT, Home
+
+MakeHome = Callable[[str], Home]
+
+
+@pytest.fixture(scope="session")
+def hftd_data() -> Path:
+    """The folder of recorded market data; tests that need it are skipped where it is absent."""
+    folder = Path(os.environ.get("HFTD_DATA") or PROJECT / ".." / "shared" / "data").resolve()
+    if not folder.is_dir():
+        pytest.skip(f"no recorded data in {folder}; HFTD_DATA names another folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def process_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache of calendars for all processes."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def make_home(tmp_path_factory: pytest.TempPathFactory, process_cache: Path) -> Iterator[MakeHome]:
+    """Makes homes of their own for hftd; what runs in them at the end of the module is killed."""
+    homes: list[Home] = []
+
+    def make(name: str = "home") -> Home:
+        homes.append(Home(tmp_path_factory.mktemp(name), process_cache))
+        return homes[-1]
+
+    yield make
+    for home in homes:
+        home.kill_all()
+
+
+@pytest.fixture
+def home(make_home: MakeHome) -> Iterator[Home]:
+    """A fresh home; what runs in it at the end of the test is killed."""
+    made = make_home("home")
+    yield made
+    made.kill_all()
