@@ -8,8 +8,8 @@ from hftd.calendar import Calendar
 from hftd.clock import wall_ns
 from hftd.domain.convert import SECOND_NS, rfc3339_of
 from hftd.errors import SettingsError, StateError
+from hftd.exchange.market.agenda import MARGIN_NS, Agenda
 from hftd.exchange.market.base import Market
-from hftd.exchange.server.agenda import MARGIN_NS, Agenda
 from hftd.exchange.server.config import LOOPBACK, ExchangeConfig
 from hftd.exchange.server.store import Store
 from hftd.exchange.venue.assets import Asset, listed
