@@ -8,11 +8,12 @@ order while the market is closed).
 from collections.abc import Callable, Mapping
 from decimal import ROUND_DOWN, Decimal
 
-from hftd.domain.convert import SECOND_NS, decimal_of
+from hftd.domain.convert import SECOND_NS, decimal_of, text_of
 from hftd.domain.orders import OrderClass, OrderStatus, OrderType, ReportKind, Side, TimeInForce
 from hftd.domain.session import Session
 from hftd.exchange.venue.accounts import Activity, ActivityType
 from hftd.exchange.venue.assets import Asset
+from hftd.exchange.venue.case import STOPS
 from hftd.exchange.venue.happenings import OrderChanged
 from hftd.exchange.venue.ledger import book_fill, fee_of
 from hftd.exchange.venue.liquidity import Liquidity
@@ -20,15 +21,14 @@ from hftd.exchange.venue.margin import figures_of
 from hftd.exchange.venue.orders import ZERO, Execution, Order, PositionIntent
 from hftd.exchange.venue.prices import Prices
 from hftd.exchange.venue.records import Records
-from hftd.exchange.venue.rules import STOPS, TICK, collared, opening_price
 from hftd.exchange.venue.settings import VenueSettings
 from hftd.exchange.venue.states import next_status
+from hftd.exchange.venue.terms import has_terms, hold, limit_of, reaches, set_terms, trailing_stop
 
 EXTENDED_AFTER_NS = 4 * 3600 * SECOND_NS
 """How long after the close orders for extended hours work on: from 16:00 to 20:00 New York time."""
 
 _BILLIONTH = Decimal("1e-9")
-_HUNDRED = Decimal(100)
 _AUCTIONS = frozenset({TimeInForce.OPG, TimeInForce.CLS})
 _IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 _ENTRIES = frozenset({OrderClass.BRACKET, OrderClass.OTO})
@@ -92,11 +92,11 @@ class Desk:
     def accept(self, order: Order) -> None:
         """Enter a checked order: pending_new if it may be worked at once, accepted if it must wait."""
         order.sequence = self._records.next_sequence()
-        self._set_terms(order)
+        set_terms(order, self._prices)
         self._records.add_order(order)
         self._tell(order, ReportKind.PENDING_NEW if self._may_work(order) else ReportKind.ACCEPTED)
 
-    def hold(self, leg: Order) -> None:
+    def keep(self, leg: Order) -> None:
         """Enter a leg that is not to be worked yet."""
         leg.sequence = self._records.next_sequence()
         self._records.add_order(leg)
@@ -105,7 +105,7 @@ class Desk:
     def release(self, order: Order) -> None:
         """Work an order from now on, or let it wait for its time."""
         if self._is_admitted(order):
-            self._set_terms(order)
+            set_terms(order, self._prices)
         if not self._may_work(order):
             _put(self.waiting, order)
             return
@@ -136,29 +136,7 @@ class Desk:
         return order.symbol not in self.halted and (self.is_open or order.extended_hours)
 
     def _may_work(self, order: Order) -> bool:
-        return self._is_admitted(order) and (order.time_in_force in _AUCTIONS or self._has_terms(order))
-
-    @staticmethod
-    def _has_terms(order: Order) -> bool:
-        return order.shares is not None and not (order.position_intent.opens and order.hold_price is None)
-
-    def _set_terms(self, order: Order) -> None:
-        """How many shares, and what each holds, as soon as a price is known."""
-        if self._has_terms(order):
-            return
-        symbol = order.symbol
-        if order.notional is not None:
-            price = self._prices.ask(symbol) if order.side is Side.BUY else self._prices.bid(symbol)
-            price = order.limit_price or price
-            if price is None:
-                return
-            order.shares = (order.notional / price).quantize(_BILLIONTH, rounding=ROUND_DOWN)
-            order.hold_price = order.notional / order.shares if order.shares else price
-            return
-        stop = order.stop_price
-        if order.type is OrderType.TRAILING_STOP and stop is None:
-            stop = self._prices.current(symbol)
-        order.hold_price = opening_price(order.side, order.type, order.limit_price, stop, self._prices.ask(symbol))
+        return self._is_admitted(order) and (order.time_in_force in _AUCTIONS or has_terms(order))
 
     def _is_covered(self, order: Order) -> bool:
         """Whether money or shares suffice for an order whose terms had to wait for a price. The others were checked."""
@@ -166,7 +144,7 @@ class Desk:
             return True
         account = self._records.accounts[order.account_id]
         others = [other for other in self._records.open_of[account.id].values() if other is not order]
-        self._hold(order, works=True)
+        hold(order, works=True)
         if order.position_intent.opens:
             return order.held_buying_power <= figures_of(account, others, self._prices, self._assets).buying_power
         holding = account.holdings.get(order.symbol)
@@ -184,7 +162,7 @@ class Desk:
 
     def _work(self, order: Order) -> None:
         """Take what the market gives now; rest with the remainder, unless the order does not last."""
-        limit = self._limit_of(order)
+        limit = limit_of(order, self._prices, self._settings)
         whole = order.time_in_force is TimeInForce.FOK
         asked = order.remaining if whole else self._portion(order.remaining)
         executions = self._liquidity.take(order.symbol, order.side, asked, limit, order.account_id, whole=whole)
@@ -197,20 +175,6 @@ class Desk:
             return
         _put(self.resting, order)
         self._liquidity.rest(order.id, order.symbol, order.side, order.remaining, limit, order.account_id)
-
-    def _limit_of(self, order: Order) -> Decimal | None:
-        """The price that the order goes out with.
-
-        A buy stop that was reached may run 4 % (from $50: 2.5 %) above its stop price, and no further.
-        """
-        if order.limit_price is not None or order.side is Side.SELL:
-            return order.limit_price
-        if order.type is OrderType.STOP and order.stop_price is not None:
-            return _to_tick(collared(order.stop_price))
-        if self._settings.collar_market_buys and order.type is OrderType.MARKET:
-            ask = self._prices.ask(order.symbol)
-            return None if ask is None else _to_tick(collared(ask))
-        return None
 
     def _chance(self, chance: float) -> bool:
         return chance > 0 and self._draw is not None and self._draw() < chance
@@ -239,22 +203,33 @@ class Desk:
         order.filled_value += execution.price * execution.quantity
         assert order.remaining >= 0, f"order {order.id} was filled beyond its quantity"
         kind = ReportKind.PARTIAL_FILL if order.remaining else ReportKind.FILL
-        was_short = PositionIntent.SELL_TO_OPEN is order.position_intent
         book_fill(account, order.symbol, order.side, execution)
+        if kind is ReportKind.FILL:
+            self._leave(order, kind)
         execution_id = self._records.new_id()
         holding = account.holdings.get(order.symbol)
         position = holding.quantity if holding else ZERO
-        if kind is ReportKind.FILL:
-            self._leave(order, kind)
         self._tell(order, kind, execution_id=execution_id, execution=execution, position_quantity=position)
+        self._state(order, execution, execution_id, kind)
+        self._charge(order, execution)
+        self._records.touch_account(account, self.time_ns)
+        if kind is ReportKind.FILL:
+            self._records.end_order(order)
+            self._after_fill(order)
+        else:
+            self._shrink_twin(order, execution.quantity)
+
+    def _state(self, order: Order, execution: Execution, execution_id: str, kind: ReportKind) -> None:
+        """Enter a fill into the account's statement."""
+        is_short = order.position_intent is PositionIntent.SELL_TO_OPEN
         self._records.add_activity(
             Activity(
                 id=self._records.activity_id(self.time_ns),
-                account_id=account.id,
+                account_id=order.account_id,
                 type=ActivityType.FILL,
                 time_ns=self.time_ns,
                 symbol=order.symbol,
-                side="sell_short" if was_short else order.side.value,
+                side="sell_short" if is_short else order.side.value,
                 price=execution.price,
                 quantity=execution.quantity,
                 cumulative_quantity=order.filled_quantity,
@@ -265,22 +240,15 @@ class Desk:
                 execution_id=execution_id,
             )
         )
-        self._charge(order, execution)
-        self._records.touch_account(account, self.time_ns)
-        if kind is ReportKind.FILL:
-            self._records.end_order(order)
-            self._after_fill(order)
-        else:
-            self._shrink_twin(order, execution.quantity)
 
     def _charge(self, order: Order, execution: Execution) -> None:
-        account = self._records.accounts[order.account_id]
         fee = fee_of(self._settings.fees, order.side, execution)
         if not fee:
             return
+        account = self._records.accounts[order.account_id]
         account.cash -= fee
         account.fees += fee
-        text = f"fees for {order.side} of {execution.quantity} {order.symbol}"
+        text = f"fees for {order.side} of {text_of(execution.quantity)} {order.symbol}"
         self._records.add_cash_activity(account, ActivityType.FEE, -fee, text, self.time_ns)
 
     # Stops
@@ -299,14 +267,14 @@ class Desk:
         current = self._prices.current(order.symbol)
         if order.type is OrderType.TRAILING_STOP and current is not None:
             order.hwm = order.hwm or current
-            order.stop_price = _trailing_stop(order, order.hwm)
+            order.stop_price = trailing_stop(order, order.hwm)
 
     def _trail(self, order: Order, price: Decimal) -> None:
         if order.type is not OrderType.TRAILING_STOP:
             return
         if order.hwm is None or order.side.sign * (order.hwm - price) > 0:
             order.hwm = price
-            order.stop_price = _trailing_stop(order, price)
+            order.stop_price = trailing_stop(order, price)
             self._tell(order, None)
 
     def _trigger(self, order: Order) -> None:
@@ -326,10 +294,10 @@ class Desk:
     def cross(self, kind: TimeInForce, symbol: str, price: Decimal | None) -> None:
         """Fill the auction's orders at its one `price`; those it does not reach are canceled."""
         for order in _in_sequence(self.auctions[kind], symbol):
-            self._set_terms(order)
+            set_terms(order, self._prices)
             if not self._is_covered(order):
                 self.end(order, ReportKind.REJECTED, _UNCOVERED[order.position_intent.opens])
-            elif price is None or not _reaches(order, price):
+            elif price is None or not reaches(order, price):
                 self.end(order, ReportKind.CANCELED)
             else:
                 self.fill(order, Execution(price=price, quantity=order.remaining))
@@ -346,7 +314,7 @@ class Desk:
 
     def replace(self, order: Order, following: Order) -> None:
         """Put `following` in the place of `order`, in its family too."""
-        waits, status = order.symbol in self.waiting and order.id in self.waiting[order.symbol], order.status
+        was_held = order.status is OrderStatus.HELD
         order.replaced_by = following.id
         self._end_one(order, ReportKind.REPLACED)
         for leg_id in following.legs:
@@ -356,8 +324,8 @@ class Desk:
             parent = self._records.orders[following.parent]
             parent.legs = tuple(following.id if leg == order.id else leg for leg in parent.legs)
             self._tell(parent, None)
-        if status is OrderStatus.HELD and not waits:
-            self.hold(following)
+        if was_held:
+            self.keep(following)
             self.watch_if_shared(following)
         else:
             self.accept(following)
@@ -371,9 +339,8 @@ class Desk:
     def _leave(self, order: Order, kind: ReportKind) -> None:
         """Stamp the order's end and take it from wherever it is."""
         setattr(order, _STAMPS[kind], self.time_ns)
-        if order.symbol in self.resting and order.id in self.resting[order.symbol]:
-            self._liquidity.withdraw(order.id)
-        for shelf in (self.waiting, self.watched, self.resting, *self.auctions.values()):
+        self.sleep(order)
+        for shelf in (self.waiting, self.watched, *self.auctions.values()):
             _remove(shelf, order)
 
     # Families: the members of a bracket, oco or oto
@@ -427,7 +394,7 @@ class Desk:
 
     def wake(self, order: Order) -> None:
         """Take up an open order again after the market was closed or halted."""
-        if order.status in (OrderStatus.ACCEPTED, OrderStatus.PENDING_NEW) or self._is_waiting(order):
+        if order.status is OrderStatus.ACCEPTED:
             self.release(order)
         elif order.status in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED) and self._is_asleep(order):
             self.place(order)
@@ -436,32 +403,23 @@ class Desk:
             self._tell(order, None)
 
     def sleep(self, order: Order) -> None:
-        """Take a resting order out of the market."""
+        """Take an order out of the liquidity, if it rests there."""
         if order.id in self.resting.get(order.symbol, {}):
             self._liquidity.withdraw(order.id)
             _remove(self.resting, order)
 
     def restore(self, order: Order) -> None:
         """Put an open order of an earlier life where it was, without trading."""
-        if order.status in (OrderStatus.ACCEPTED, OrderStatus.PENDING_NEW):
+        if order.status is OrderStatus.ACCEPTED:
             _put(self.waiting, order)
         elif order.status is OrderStatus.HELD:
-            self._restore_held(order)
+            self.watch_if_shared(order)
         elif order.time_in_force in _AUCTIONS or (order.type in STOPS and not order.triggered):
             self.place(order)
         elif self._may_work(order):
             _put(self.resting, order)
-            limit = self._limit_of(order)
+            limit = limit_of(order, self._prices, self._settings)
             self._liquidity.rest(order.id, order.symbol, order.side, order.remaining, limit, order.account_id)
-
-    def _restore_held(self, leg: Order) -> None:
-        assert leg.parent is not None
-        parent = self._records.orders[leg.parent]
-        if not self.watch_if_shared(leg) and parent.status is OrderStatus.FILLED:
-            _put(self.waiting, leg)
-
-    def _is_waiting(self, order: Order) -> bool:
-        return order.id in self.waiting.get(order.symbol, {})
 
     def _is_asleep(self, order: Order) -> bool:
         shelves = (self.watched, self.resting, *self.auctions.values())
@@ -474,15 +432,6 @@ class Desk:
                 self.release(order)
 
     # Records
-
-    @staticmethod
-    def _hold(order: Order, *, works: bool) -> None:
-        """What the order keeps from others while it `works`: money if it opens, shares if it closes."""
-        if order.position_intent.opens:
-            value = order.notional if order.shares is None else (order.hold_price or ZERO) * order.remaining
-            order.held_buying_power = (value or ZERO) if works else ZERO
-        else:
-            order.held_quantity = order.remaining if works else ZERO
 
     def _tell(
         self,
@@ -497,23 +446,7 @@ class Desk:
         if kind is not None:
             order.status = next_status(order.status, kind)
         order.updated_at_ns = self.time_ns
-        self._hold(order, works=order.is_open and order.status is not OrderStatus.HELD)
+        hold(order, works=order.is_open and order.status is not OrderStatus.HELD)
         self._records.happenings.append(
             OrderChanged(self.time_ns, kind, order.copy(), execution_id, execution, position_quantity)
         )
-
-
-def _to_tick(price: Decimal) -> Decimal:
-    return price.quantize(TICK)
-
-
-def _trailing_stop(order: Order, mark: Decimal) -> Decimal:
-    """The stop that trails the best price `mark` by dollars or by percent."""
-    if order.trail_price is not None:
-        return mark + order.side.sign * order.trail_price
-    assert order.trail_percent is not None
-    return _to_tick(mark * (_HUNDRED + order.side.sign * order.trail_percent) / _HUNDRED)
-
-
-def _reaches(order: Order, price: Decimal) -> bool:
-    return order.limit_price is None or order.side.sign * (order.limit_price - price) >= 0

@@ -7,7 +7,8 @@ margin of half the value).
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from hftd.exchange.venue.accounts import Account, AccountFigures, Holding
+from hftd.domain.convert import decimal_of
+from hftd.exchange.venue.accounts import Account, AccountFigures, Holding, PositionFigures
 from hftd.exchange.venue.assets import Asset
 from hftd.exchange.venue.orders import ZERO, Order
 from hftd.exchange.venue.prices import Prices
@@ -88,3 +89,35 @@ def figures_of(
         shorting_enabled=account.configuration.shorting and multiplier > 1,
         suspended=account.configuration.suspended,
     )
+
+
+def position_figures(holding: Holding, held: Decimal, prices: Prices) -> PositionFigures:
+    """A holding at current prices, of which working orders hold `held` shares. A fraction of nothing is 0.
+
+    Today's gain counts overnight shares from the last close, and today's from what they cost.
+    """
+    symbol, quantity = holding.symbol, holding.quantity
+    price = price_of_holding(holding, prices)
+    closing = prices.closing.get(symbol)
+    last_day = price if closing is None else decimal_of(closing)
+    value = quantity * price
+    day_base = (quantity - holding.day_quantity) * last_day + holding.day_cost
+    return PositionFigures(
+        symbol=symbol,
+        quantity=quantity,
+        available=quantity - held if quantity > 0 else quantity + held,
+        average_entry_price=holding.average_price,
+        market_value=value,
+        cost_basis=holding.cost,
+        unrealized=value - holding.cost,
+        unrealized_fraction=_fraction(value - holding.cost, holding.cost),
+        unrealized_today=value - day_base,
+        unrealized_today_fraction=_fraction(value - day_base, day_base),
+        current_price=price,
+        last_day_price=last_day,
+        change_today_fraction=_fraction(price - last_day, last_day),
+    )
+
+
+def _fraction(part: Decimal, whole: Decimal) -> Decimal:
+    return part / abs(whole) if whole else ZERO

@@ -24,18 +24,20 @@ from hftd.exchange.venue.accounts import (
     PositionFigures,
 )
 from hftd.exchange.venue.assets import Asset
+from hftd.exchange.venue.case import Case
 from hftd.exchange.venue.desk import Desk
 from hftd.exchange.venue.drafts import changed, draft, successor
 from hftd.exchange.venue.happenings import Happening
 from hftd.exchange.venue.ledger import closed_day
 from hftd.exchange.venue.liquidity import Liquidity
-from hftd.exchange.venue.margin import equity_of, figures_of, price_of_holding
+from hftd.exchange.venue.margin import equity_of, figures_of, position_figures
 from hftd.exchange.venue.orders import ZERO, Changes, NewOrder, Order
 from hftd.exchange.venue.prices import Prices
 from hftd.exchange.venue.queries import (
     ActivityFilter,
     EquityPoint,
     OrderFilter,
+    Status,
     page_of_activities,
     page_of_orders,
     steps_of_equity,
@@ -50,7 +52,7 @@ from hftd.exchange.venue.refusals import (
     not_replaceable,
     order_not_found,
 )
-from hftd.exchange.venue.rules import HELD_REPLACEMENT_RULES, REPLACEMENT_RULES, RULES, Case, check
+from hftd.exchange.venue.rules import HELD_REPLACEMENT_RULES, REPLACEMENT_RULES, RULES, check
 from hftd.exchange.venue.settings import StopTrigger, VenueSettings
 
 _BILLIONTH = Decimal("1e-9")
@@ -179,7 +181,7 @@ class Venue:
         order, *legs = draft(wanted, account_id, case.intent, self._desk.time_ns, self._new_id)
         self._desk.accept(order)
         for leg in legs:
-            self._desk.hold(leg)
+            self._desk.keep(leg)
         accepted = order.copy()
         self._desk.release(order)
         if order.order_class is OrderClass.OCO and order.is_open:
@@ -282,8 +284,10 @@ class Venue:
 
     def orders(self, account_id: str, wanted: OrderFilter) -> list[Order]:
         """Orders as they are now, the latest submitted first unless told otherwise."""
-        known = self._records.orders_of[account_id]
-        return [order.copy() for order in page_of_orders(known, self._records.orders, wanted)]
+        records = self._records
+        is_open = wanted.status is Status.OPEN
+        known = list(records.open_of[account_id].values()) if is_open else records.orders_of[account_id]
+        return [order.copy() for order in page_of_orders(known, records.orders, wanted)]
 
     def legs(self, order: Order) -> list[Order]:
         """An order's legs as they are now."""
@@ -518,34 +522,6 @@ class Venue:
             self._records.add_mark(EquityMark(account_id=account.id, time_ns=self._desk.time_ns, equity=equity))
 
     def _position(self, account_id: str, holding: Holding) -> PositionFigures:
-        """A holding at current prices. Fractions are of the cost's absolute value, 0 where there is none."""
-        symbol, quantity = holding.symbol, holding.quantity
-        price = price_of_holding(holding, self._prices)
-        closing = self._prices.closing.get(symbol)
-        last_day = price if closing is None else decimal_of(closing)
-        value = quantity * price
-        overnight = quantity - holding.day_quantity
-        day_base = overnight * last_day + holding.day_cost
-        held = sum(
-            (order.held_quantity for order in self._records.open_of[account_id].values() if order.symbol == symbol),
-            ZERO,
-        )
-        return PositionFigures(
-            symbol=symbol,
-            quantity=quantity,
-            available=quantity - held if quantity > 0 else quantity + held,
-            average_entry_price=holding.average_price,
-            market_value=value,
-            cost_basis=holding.cost,
-            unrealized=value - holding.cost,
-            unrealized_fraction=_fraction(value - holding.cost, holding.cost),
-            unrealized_today=value - day_base,
-            unrealized_today_fraction=_fraction(value - day_base, day_base),
-            current_price=price,
-            last_day_price=last_day,
-            change_today_fraction=_fraction(price - last_day, last_day),
-        )
-
-
-def _fraction(part: Decimal, whole: Decimal) -> Decimal:
-    return part / abs(whole) if whole else ZERO
+        orders = self._records.open_of[account_id].values()
+        held = sum((order.held_quantity for order in orders if order.symbol == holding.symbol), ZERO)
+        return position_figures(holding, held, self._prices)

@@ -570,3 +570,31 @@ def test_a_canceled_order_is_canceled_again_if_wanted() -> None:
     world.venue.cancel(world.id, order.id, world.step())
     world.venue.cancel(world.id, order.id, world.step())
     assert world.told() == [(order.id, K.ACCEPTED), (order.id, K.CANCELED)]
+
+
+def test_an_order_in_dollars_sells_what_they_stand_for(market: World) -> None:
+    market.buy(10)
+    sold = market.now(market.sell(None, notional="99.99"))
+    assert (sold.filled_quantity, market.shares()) == (D(1), D(9))
+    with pytest.raises(Refusal, match="insufficient qty available"):
+        market.sell(None, notional="1000")
+
+
+def test_dollars_that_come_to_mean_too_many_shares_are_rejected(world: World) -> None:
+    world.open().quote(99.99, 100.01)
+    world.buy(10)
+    world.quote(0.0, 0.0)
+    first, second = world.sell(None, notional="400"), world.sell(None, notional="400")
+    assert (first.status, first.shares, second.status) == (S.ACCEPTED, None, S.ACCEPTED)
+
+    world.quote(50.0, 50.02)
+    assert (world.status(first), world.shares()) == (S.FILLED, D(2))
+    assert world.now(second).reject_reason == "insufficient qty available for order"
+
+
+def test_the_shares_of_dollars_are_settled_when_the_order_is_accepted(market: World) -> None:
+    market.buy(10)
+    market.close()
+    order = market.sell(None, notional="500")
+    market.open(NEXT_SESSION).quote(49.99, 50.01)
+    assert market.now(order).filled_quantity == order.shares == 5
