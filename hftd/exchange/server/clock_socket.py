@@ -9,7 +9,6 @@ a hold gets that hold's mark when it has authenticated.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from aiohttp import WSMsgType, web
 
@@ -31,10 +30,16 @@ class ClockFeed:
     def connections(self) -> Iterable[Connection]:
         return self._connections
 
-    def announce(self, *, jump: bool = False) -> None:
-        """Tell everybody the time. `jump`: it has leapt."""
+    def announce(self) -> None:
+        """Tell everybody the time."""
         for connection in list(self._connections):
-            connection.send(self._announcement(self._holds.hold_of(connection.account), jump=jump))
+            self.tell(connection, self._holds.hold_of(connection.account) if connection.lockstep else 0)
+
+    def announce_turn(self, *, jump: bool) -> None:
+        """Tell of a session's open or close, or of a leap, to those who will not be told by a hold."""
+        for connection in list(self._connections):
+            if not connection.lockstep:
+                self.tell(connection, 0, jump=jump)
 
     def join(self, connection: Connection) -> None:
         self._connections.add(connection)
@@ -44,13 +49,10 @@ class ClockFeed:
         self._connections.discard(connection)
         self._on_presence(bool(self._connections))
 
-    def tell(self, connection: Connection, hold: int) -> None:
+    def tell(self, connection: Connection, hold: int, *, jump: bool = False) -> None:
         """Tell one client the time."""
-        connection.send(self._announcement(hold))
-
-    def _announcement(self, hold: int, *, jump: bool = False) -> dict[str, Any]:
         timeline = self._timeline
-        return {"time_ns": timeline.now_ns(), "speed": timeline.speed, "jump": jump, "hold": hold}
+        connection.send({"time_ns": timeline.now_ns(), "speed": timeline.speed, "jump": jump, "hold": hold})
 
 
 async def serve_clock(
@@ -60,9 +62,12 @@ async def serve_clock(
     connection = await accept(request)
     connection.account = account
     connection.codec = Codec.JSON
+    connection.lockstep = request.query.get("lockstep") == "1"
     client = None
-    if request.query.get("lockstep") == "1":
-        client = LockstepClient(account, lambda hold: feed.tell(connection, hold), lambda hold: mark(account, hold))
+    if connection.lockstep:
+        client = LockstepClient(
+            account, lambda hold, jump: feed.tell(connection, hold, jump=jump), lambda hold: mark(account, hold)
+        )
         holds.join(client)
     else:
         feed.tell(connection, 0)

@@ -23,7 +23,10 @@ LOCKSTEP_HEADER = "X-Hftd-Lockstep"
 
 
 class Connection:
-    """An upgraded websocket. `account` is empty until it has authenticated. `opcode` is that of its data frames."""
+    """An upgraded websocket. `account` is empty until it has authenticated. `opcode` is that of its data frames.
+
+    `farewell` makes the frame that a client gets which is too slow.
+    """
 
     def __init__(
         self, socket: web.WebSocketResponse, transport: asyncio.Transport, codec: Codec, opcode: int, lockstep: bool
@@ -46,15 +49,15 @@ class Connection:
         if self.is_cut or self._transport.is_closing():
             return
         if self._transport.get_write_buffer_size() + len(framed) > UNREAD_BYTES_MAX:
-            self.cut()
+            self.cut(self.farewell())
         else:
             self._transport.write(framed)
 
-    def cut(self) -> None:
-        """Say farewell and close, with patience for a while and by force afterwards."""
+    def cut(self, farewell: bytes = b"") -> None:
+        """Write `farewell` and close, with patience for a while and by force afterwards."""
         self.is_cut = True
-        if parting := self.farewell():
-            self._transport.write(parting)
+        if farewell:
+            self._transport.write(farewell)
         self._transport.close()
         asyncio.get_running_loop().call_later(FAREWELL_S, self._transport.abort)
 

@@ -70,6 +70,7 @@ class Exchange:
         state = self.store.load()
         start_ns = starting_time(config, self._agenda, self.store, state)
         self.timeline = Timeline(start_ns, config.speed, keeps_wall_time=config.keeps_wall_time)
+        self.timeline.limit_ns = start_ns  # time does not pass before it is known what is due
         self.assets = make_assets(self.market, state)
         self.venue = make_venue(config, self.market, self.assets, state, start_ns)
         self.account_ids = {account.name: account.id for account in self.venue.accounts()}
@@ -210,8 +211,8 @@ class Exchange:
         reached = self.feed.publish(self._messages(data)) if data else set()
         reached |= self._tell(happenings)
         if turned:
-            self.clock_feed.announce(jump=Turn.LEAP in turned)
-        self._hold(self.holds.accounts if turned else reached)
+            self.clock_feed.announce_turn(jump=Turn.LEAP in turned)
+        self._hold(self.holds.accounts if turned else reached, jump=Turn.LEAP in turned)
 
     def _play_at(self, time_ns: int) -> Sequence[MarketData]:
         if self._play is None or self._play.next_ns != time_ns:
@@ -283,9 +284,9 @@ class Exchange:
                     reached.add(name)
         return reached
 
-    def _hold(self, accounts: Iterable[str]) -> None:
+    def _hold(self, accounts: Iterable[str], *, jump: bool = False) -> None:
         for account in list(accounts):
-            self.holds.hold(account)
+            self.holds.hold(account, jump=jump)
 
     def _mark_socket(self, connection: Connection, hold: int) -> None:
         if connection in self.feed.connections():

@@ -19,9 +19,12 @@ log = structlog.get_logger()
 
 
 class LockstepClient:
-    """A clock socket in lockstep. `announce` tells it the latest hold, `mark` puts a mark on its account's sockets."""
+    """A clock socket in lockstep.
 
-    def __init__(self, account: str, announce: Callable[[int], None], mark: Callable[[int], None]) -> None:
+    `announce` tells it the latest hold and whether time has leapt; `mark` puts a mark on its account's sockets.
+    """
+
+    def __init__(self, account: str, announce: Callable[[int, bool], None], mark: Callable[[int], None]) -> None:
         self.account = account
         self.announce = announce
         self.mark = mark
@@ -64,7 +67,7 @@ class Holds:
             del self._clients[client.account]
             self._let_go(client)
 
-    def hold(self, account: str) -> None:
+    def hold(self, account: str, *, jump: bool = False) -> None:
         """Something was sent to `account`: if it is in lockstep, time stands still until it has said done."""
         client = self._clients.get(account)
         if client is None:
@@ -74,7 +77,7 @@ class Holds:
         client.since_s = self._monotonic()
         self._stop()
         client.mark(client.hold)
-        client.announce(client.hold)
+        client.announce(client.hold, jump)
 
     def done(self, client: LockstepClient, hold: object) -> None:
         """`client` has digested everything up to `hold`; only the latest counts."""

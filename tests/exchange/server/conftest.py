@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exchange_kit import OPEN_NS
+from exchange_kit import OPEN_NS, OPENED
 
 from hftd.calendar import Calendar
 from hftd.domain.convert import MINUTE_NS
@@ -45,3 +45,10 @@ async def running(start: Start) -> RunningExchange:
     exchange = await start()
     await exchange.advance_to(OPEN_NS + 2 * MINUTE_NS)
     return exchange
+
+
+@pytest.fixture(autouse=True)
+async def _sockets_closed() -> AsyncIterator[None]:
+    yield
+    while OPENED:
+        await OPENED.pop().close()

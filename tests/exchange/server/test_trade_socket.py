@@ -1,0 +1,100 @@
+"""The trade-updates socket: conversation and what it tells."""
+
+from typing import Any
+
+import aiohttp
+import pytest
+from conftest import Start
+from exchange_kit import OPEN_NS, Rest, connect, trade_socket
+
+from hftd.domain.convert import MINUTE_NS
+from hftd.exchange.server.app import RunningExchange
+
+LISTEN = {"action": "listen", "data": {"streams": ["trade_updates", "account_updates"]}}
+
+
+@pytest.fixture(params=[False, True], ids=["json", "msgpack"])
+def packed(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+def authentication(running: RunningExchange, account: str | None = None) -> dict[str, Any]:
+    addresses = running.addresses(account)
+    return {"action": "authenticate", "data": {"key_id": addresses.key, "secret_key": addresses.secret}}
+
+
+@pytest.mark.parametrize("path", ["/stream", "/stream/"])
+async def test_json_comes_in_binary_frames(running: RunningExchange, path: str) -> None:
+    socket = await connect(running.addresses().rest + path)
+    await socket.say(authentication(running))
+    frame = await socket.socket.receive()
+    assert frame.type is aiohttp.WSMsgType.BINARY
+    assert frame.json() == {
+        "stream": "authorization",
+        "data": {"status": "authorized", "action": "authenticate"},
+    }
+    await socket.close()
+
+
+async def test_both_forms_of_authentication(running: RunningExchange) -> None:
+    addresses = running.addresses()
+    socket = await connect(addresses.trades)
+    await socket.say({"action": "auth", "key": addresses.key, "secret": addresses.secret})
+    assert (await socket.hear())["data"]["status"] == "authorized"
+    await socket.close()
+
+
+async def test_the_conversation(running: RunningExchange, packed: bool) -> None:
+    socket = await connect(running.addresses().trades, packed=packed)
+    await socket.say(LISTEN)
+    assert await socket.hear() == {"stream": "authorization", "data": {"status": "unauthorized", "action": "listen"}}
+    await socket.say({"action": "authenticate", "data": {"key_id": "x", "secret_key": "y"}})
+    assert (await socket.hear())["data"] == {"status": "unauthorized", "action": "authenticate"}
+    await socket.say(authentication(running))
+    assert (await socket.hear())["data"]["status"] == "authorized"
+    await socket.say(LISTEN)
+    assert await socket.hear() == {"stream": "listening", "data": {"streams": ["trade_updates"]}}
+    await socket.say({"action": "listen", "data": {"streams": []}})
+    assert await socket.hear() == {"stream": "listening", "data": {"streams": []}}
+    await socket.close()
+
+
+@pytest.mark.parametrize("message", [None, 3, [], {}, {"action": "dance"}, {"action": "listen", "data": 3}])
+async def test_nonsense_is_complained_about(running: RunningExchange, packed: bool, message: Any) -> None:
+    socket = await trade_socket(running, packed=packed)
+    await socket.say(message)
+    assert "error_message" in (await socket.hear())["data"]
+    await socket.close()
+
+
+async def test_updates_tell_the_story_of_an_order(running: RunningExchange, packed: bool) -> None:
+    socket = await trade_socket(running, packed=packed)
+    order = await Rest(running).order()
+    updates = [message["data"] for message in await socket.hear_all(3)]
+    assert [update["event"] for update in updates] == ["pending_new", "new", "fill"]
+    assert {update["order"]["id"] for update in updates} == {order["id"]}
+    fill = updates[-1]
+    assert (fill["qty"], fill["position_qty"], fill["order"]["status"]) == ("5", "5", "filled")
+    assert fill["price"] == fill["order"]["filled_avg_price"]
+    assert all("price" not in update and update["timestamp"] for update in updates[:-1])
+    await socket.close()
+
+
+async def test_each_account_hears_its_own(start: Start) -> None:
+    running = await start(accounts=("one", "two"))
+    await running.advance_to(OPEN_NS + MINUTE_NS)
+    sockets = {}
+    for account in ("one", "two"):
+        sockets[account] = await connect(running.addresses().trades)
+        await sockets[account].say(authentication(running, account))
+        await sockets[account].say(LISTEN)
+        await sockets[account].hear_all(2)
+    for account, name in (("one", "first"), ("two", "second")):
+        await Rest(running, account).order(client_order_id=name)
+    for account, name in (("one", "first"), ("two", "second")):
+        heard = await sockets[account].hear_all(3)
+        assert {message["data"]["order"]["client_order_id"] for message in heard} == {name}
+        await sockets[account].close()
+    assert await Rest(running, "one").get("/v2/orders:by_client_order_id", client_order_id="first")
+    status, _ = await Rest(running, "two").ask("GET", "/v2/orders:by_client_order_id?client_order_id=first")
+    assert status == 404
