@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -137,10 +138,13 @@ class Home:
         """Run `hftd ARGUMENTS` to its end."""
         return self.start(*arguments, **variables).ended()
 
-    def write_model(self, name: str, text: str) -> Path:
-        """Write a model into the models folder."""
+    def use_model(self, name: str, text: str) -> Path:
+        """Write a model into the models folder, and choose it in the settings."""
         file = self.folder / "models" / f"{name}.py"
         file.write_text(text)
+        chosen = "  name: volume_17_31 "
+        lines = self.settings.read_text().replace(chosen, f"  name: {name} ").splitlines(keepends=True)
+        self.settings.write_text("".join(line for line in lines if "parameters:" not in line))
         return file
 
     def journals(self) -> list[Path]:
@@ -217,6 +221,12 @@ def books(home: Home, tape: Path, account: str = "default") -> Iterator[Any]:
 
     yield get
     assert exchange.end().status == 0
+
+
+def signed_quantity(fill: ExecutionReport) -> Decimal:
+    """The shares that an execution added to the position."""
+    assert fill.side is not None
+    return fill.side.sign * fill.quantity
 
 
 def is_log_line(line: str) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from hftd.domain.commands import SignalRaised, SubmitOrder
 from hftd.domain.events import BarReceived
 from tests.conftest import MakeHome
-from tests.running import Ended, Home, books
+from tests.running import Ended, Home, books, signed_quantity
 
 WIDE = {
     "HFTD_RISK__MAX_POSITION": 100_000,
@@ -83,8 +83,8 @@ def test_fills_add_up_to_the_position_and_the_cash_and_to_the_exchanges_own_book
 ) -> None:
     home, ended = week
     fills = home.fills()
-    position = sum((fill.side.sign * fill.quantity for fill in fills), Decimal(0))
-    cash = CASH - sum((fill.side.sign * fill.quantity * fill.price for fill in fills), Decimal(0))
+    position = sum(map(signed_quantity, fills), Decimal(0))
+    cash = CASH - sum((signed_quantity(fill) * fill.price for fill in fills), Decimal(0))
     assert ended.json["position"] == {"SPY": position}
     assert Decimal(str(ended.json["cash"])) == cash
     assert ended.lines("account.agrees") and not ended.lines("account.differs")

@@ -1,0 +1,169 @@
+"""One short session, seen as a newcomer sees it: what is logged, what is summed up, what a signal does."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from hftd.domain.commands import OrderRefused, SignalDropped, SignalRaised, SubmitOrder
+from hftd.domain.orders import Side
+from tests.conftest import MakeHome
+from tests.running import Ended, Home, signed_quantity, write_tape
+
+QUIET, SELL, BUY = 1001, 1700, 3100
+"""Volumes that are a multiple of neither 17 nor 31, of 17, of 31."""
+
+MINUTES = (
+    ("2019-02-11T14:30:00Z", 100.0, QUIET),
+    ("2019-02-11T14:31:00Z", 100.1, SELL),
+    ("2019-02-11T14:32:00Z", 100.2, QUIET),
+    ("2019-02-11T14:33:00Z", 100.1, BUY),
+    ("2019-02-11T14:34:00Z", 100.3, SELL),
+    ("2019-02-11T14:35:00Z", 100.4, QUIET),
+    ("2019-02-11T20:54:00Z", 100.2, QUIET),
+    ("2019-02-11T20:55:00Z", 100.0, QUIET),
+    ("2019-02-11T20:56:00Z", 100.1, BUY),
+    ("2019-02-11T20:57:00Z", 100.2, QUIET),
+    ("2019-02-11T20:59:00Z", 100.3, SELL),
+)
+
+
+@pytest.fixture(scope="module")
+def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tape(tmp_path_factory.mktemp("tape") / "short.csv", MINUTES)
+
+
+@pytest.fixture(scope="module")
+def session(make_home: MakeHome, tape: Path) -> tuple[Home, Ended]:
+    home = make_home("session")
+    return home, home.run("run", "--tape", tape, "--speed", 3600, "--sessions", 1)
+
+
+STORY = """
+    model.loaded exchange.started feed.up market.closed feed.up feed.up session.opened bar.received
+    bar.received signal.raised order.submitted order.accepted order.filled bar.received
+    bar.received signal.raised order.submitted order.accepted order.filled
+    bar.received signal.raised order.submitted order.accepted order.filled bar.received
+    timer.fired order.submitted bar.received order.accepted order.filled bar.received
+    bar.received signal.raised order.refused bar.received bar.received signal.raised signal.after_close
+    session.closed account.agrees
+"""
+
+
+def test_the_log_tells_the_session_from_start_to_end(session: tuple[Home, Ended]) -> None:
+    _, ended = session
+    assert ended.status == 0
+    assert ended.events == STORY.split()
+
+
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        '2019-02-11 09:25:00  market.closed         opens="Mon 2019-02-11 09:30 New York" sleeping="4 min 0 s"\n',
+        "2019-02-11 09:30:00  session.opened        day=2019-02-11 closes=16:00\n",
+        "2019-02-11 09:32:00  bar.received          symbol=SPY minute=09:31 close=100.1 volume=1700\n",
+        "2019-02-11 09:32:00  signal.raised         model=volume_17_31 side=sell quantity=5 symbol=SPY "
+        'reason="volume 1700 is a multiple of 17"\n',
+        "2019-02-11 09:32:00  order.submitted       symbol=SPY side=sell quantity=5 type=market market=100.1 "
+        'reason="volume 1700 is a multiple of 17" id=hftd-20190211-SPY-',
+        "2019-02-11 09:32:00  order.filled          symbol=SPY side=sell quantity=5 price=",
+        ' reason="flatten before the close" id=',
+        "warning: order.refused  symbol=SPY side=buy quantity=5 rule=flatten_before_close limit=0 value=5\n",
+        "2019-02-11 16:00:00  signal.after_close    model=volume_17_31 side=sell symbol=SPY sent=no\n",
+        "2019-02-11 16:00:00  session.closed        day=2019-02-11 position=flat cash=",
+    ],
+)
+def test_each_line_says_what_happened(session: tuple[Home, Ended], fragment: str) -> None:
+    assert fragment in session[1].log
+
+
+def test_nothing_is_held_over_night_by_default(session: tuple[Home, Ended]) -> None:
+    home, ended = session
+    orders = [command.order for command in home.commands(SubmitOrder)]
+    assert [order.side for order in orders] == [Side.SELL, Side.BUY, Side.SELL, Side.BUY]
+    assert sum(map(signed_quantity, home.fills())) == 0
+    assert "position   flat\n" in ended.out
+
+
+def test_a_decision_on_the_last_bar_comes_after_the_close_and_is_not_sent(session: tuple[Home, Ended]) -> None:
+    home, _ = session
+    (dropped,) = home.commands(SignalDropped)
+    assert (dropped.side, dropped.cause) == (Side.SELL, "after_close")
+    assert len(home.commands(SignalRaised)) == 5
+    assert len(home.commands(SubmitOrder)) == 4
+
+
+def test_what_risk_refuses_is_told_with_its_rule(session: tuple[Home, Ended]) -> None:
+    (refused,) = session[0].commands(OrderRefused)
+    assert (refused.rule, refused.side) == ("flatten_before_close", Side.BUY)
+
+
+def test_the_summary_is_a_table_on_standard_output(session: tuple[Home, Ended]) -> None:
+    names = [line.split("  ")[0] for line in session[1].out.splitlines()]
+    assert names == [
+        *("sessions", "bars", "decisions", "orders", "fills"),
+        *("position", "cash", "equity", "P&L", "slippage"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variables", "rule"),
+    [
+        ({"HFTD_RISK__MAX_POSITION": 4}, "max_position"),
+        ({"HFTD_RISK__MAX_ORDER_NOTIONAL": 500}, "max_order_notional"),
+    ],
+)
+def test_limits_of_the_settings_hold(home: Home, tape: Path, variables: dict[str, object], rule: str) -> None:
+    ended = home.run("run", "--tape", tape, "--speed", 3600, "--sessions", 1, "--json", **variables)
+    assert {refused.rule for refused in home.commands(OrderRefused)} == {rule, "flatten_before_close"}
+    assert (ended.json["orders"], ended.json["position"]) == (0, {})
+    assert f"order.refused  symbol=SPY side=sell quantity=5 rule={rule} " in ended.log
+
+
+def test_a_parquet_tape_plays_as_its_csv_does(session: tuple[Home, Ended], home: Home, tape: Path) -> None:
+    import pandas
+
+    parquet = home.folder / "short.parquet"
+    pandas.read_csv(tape, parse_dates=["timestamp"]).to_parquet(parquet)
+    ended = home.run("run", "--tape", parquet, "--speed", 3600, "--sessions", 1)
+    assert (ended.status, ended.out, ended.events) == (0, session[1].out, session[1].events)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_a_signal_ends_it_in_order_with_the_summary(home: Home, tape: Path, number: int, status: int) -> None:
+    running = home.start("run", "--tape", tape, "--speed", 600)
+    running.wait_for("order.filled")
+    ended = running.end(number)
+    assert ended.status == status, ended
+    assert "daemon.stopping" in ended.events
+    assert "Traceback" not in ended.log
+    assert ended.out.startswith("sessions   0\n") and "position   SPY -5\n" in ended.out
+
+
+FAULTY = '''
+from hftd import Bar, Model, buy
+
+
+class Faulty(Model):
+    """Buys on each bar of the tape, and fails on the third."""
+
+    bars = 0
+
+    def on_bar(self, bar: Bar):
+        self.bars += 1
+        if self.bars == 3 and bar.volume in (1001, 1700, 3100):
+            raise ZeroDivisionError("the third bar")
+        return buy(1, bar.symbol)
+'''
+
+
+def test_a_model_that_raises_is_paused_and_the_daemon_goes_on(home: Home, tape: Path) -> None:
+    home.use_model("faulty", FAULTY)
+    ended = home.run("run", "--tape", tape, "--speed", 3600, "--sessions", 1, "--json")
+    assert ended.status == 0, ended
+    assert ended.log.count("Traceback") == 1
+    (paused,) = ended.lines("model.paused")
+    assert 'model=faulty error="ZeroDivisionError in on_bar: the third bar" until="the next open"' in paused
+    assert ended.json["bars"] == len(MINUTES)
+    assert ended.json["signals"] == {"buy": 2, "sell": 0}
+    assert ended.json["position"] == {}
