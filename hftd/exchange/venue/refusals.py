@@ -28,9 +28,9 @@ def forbidden(message: str, **extra: str) -> Refusal:
     return Refusal(403, FORBIDDEN, message, **extra)
 
 
-def malformed(message: str) -> Refusal:
+def malformed(message: str, *, code: int = MALFORMED) -> Refusal:
     """The request's shape is wrong."""
-    return Refusal(422, MALFORMED, message)
+    return Refusal(422, code, message)
 
 
 def unprocessable(message: str, **extra: str) -> Refusal:

@@ -46,10 +46,14 @@ def _quantity_or_notional(case: Case) -> None:
         raise malformed("only one of qty or notional is accepted")
 
 
+def _within(amount: Decimal, maximum: Decimal) -> bool:
+    return amount.is_finite() and ZERO < amount <= maximum
+
+
 def _amounts(case: Case) -> None:
     wanted = case.wanted
     for name, amount in (("qty", wanted.quantity), ("notional", wanted.notional)):
-        if amount is not None and not ZERO < amount <= QUANTITY_MAX:
+        if amount is not None and not _within(amount, QUANTITY_MAX):
             raise malformed(f"{name} must be > 0 and <= {QUANTITY_MAX}")
     if wanted.notional is not None and wanted.notional < NOTIONAL_MIN:
         raise forbidden("cost basis must be >= minimal amount of order 1", cost_basis=text_of(wanted.notional))
@@ -59,9 +63,7 @@ def _client_order_id(case: Case) -> None:
     if len(case.wanted.client_order_id or "") > CLIENT_ORDER_ID_LENGTH_MAX:
         raise malformed(f"client_order_id must be no more than {CLIENT_ORDER_ID_LENGTH_MAX} characters")
     if case.known_client_id:
-        refusal = malformed("client_order_id must be unique")
-        refusal.code = case.settings.client_order_id_code
-        raise refusal
+        raise malformed("client_order_id must be unique", code=case.settings.client_order_id_code)
 
 
 _NEEDED: dict[OrderType, tuple[bool, bool, str]] = {
@@ -91,7 +93,7 @@ def _trail(case: Case) -> None:
         return
     if len(given) != 1:
         raise malformed("trailing stop orders must specify exactly one of trail_price and trail_percent")
-    if given[0] <= 0 or (wanted.trail_percent is not None and wanted.trail_percent >= 100):
+    if not _within(given[0], PRICE_MAX) or (wanted.trail_percent is not None and wanted.trail_percent >= 100):
         raise malformed("trail_price must be > 0, trail_percent > 0 and < 100")
 
 
@@ -109,7 +111,7 @@ def _prices_of(wanted: NewOrder) -> list[tuple[str, Decimal]]:
 def _increments(case: Case) -> None:
     """SEC rule 612: cents from one dollar on, hundredths of a cent below."""
     for name, price in _prices_of(case.wanted):
-        if not ZERO < price <= PRICE_MAX:
+        if not _within(price, PRICE_MAX):
             raise malformed(f"{name} must be > 0 and <= {PRICE_MAX}")
         if price % (CENT if price >= DOLLAR else TICK):
             raise unprocessable(

@@ -29,11 +29,20 @@ class FeeSchedule(Struct, frozen=True):
 
 
 class VenueSettings(Struct, frozen=True):
-    """What may differ from one venue to the next.
+    """What may differ from one venue to the next, where Alpaca's documents are silent, differ, or leave a choice.
 
-    `collar_market_buys` turns market buys into limits 4 % (under $50) or 2.5 % above the ask. `limit_distance_max` is
-    the fraction by which a limit may stand on the wrong side of the market. `partial_fill_chance` and `reject_chance`
-    are probabilities, drawn by the callable given to the venue. `mark_every_ns` is the step of the equity curve.
+    - `wash_trades_refused`: orders that might meet an order of the same account are refused.
+    - `collar_market_buys`: a market buy goes out as a limit 4 % (from $50: 2.5 %) above the ask.
+    - `fractional_limits`: fractions of a share may be traded with limits and stops too, not only at the market.
+    - `extended_hours_gtc`: orders for extended hours may last, not only end with their day.
+    - `canceling_canceled_succeeds`: to cancel a canceled order again is no error.
+    - `stop_trigger`: what reaches a stop price.
+    - `limit_distance_max`: the fraction of the price by which a limit may stand beyond the market; None for any.
+    - `partial_fill_chance`, `reject_chance`: probabilities, drawn by the callable that is given to the venue.
+    - `fees`: what a fill costs.
+    - `gtc_life_ns`: after which time lasting orders expire.
+    - `mark_every_ns`: the step of the equity curve.
+    - `client_order_id_code`: the error code of a repeated client order id.
     """
 
     wash_trades_refused: bool = True

@@ -326,6 +326,7 @@ class Venue:
 
     def open_session(self, session: Session, time_ns: int) -> None:
         """The market is open: a new day for every account, and queued orders are released."""
+        assert not self._desk.is_open, f"the session of {session.day} opens in an open market"
         self._advance(time_ns)
         self._expire_due()
         self._prices.settle(self._assets)
@@ -342,6 +343,7 @@ class Venue:
 
     def close_session(self, session: Session, time_ns: int) -> None:
         """The market is closed: the closing auction crosses at the last print, and day orders expire."""
+        assert self._desk.is_open, f"the session of {session.day} closes in a closed market"
         self._advance(time_ns)
         self._desk.collect()
         self._cross_at_close()
