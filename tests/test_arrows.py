@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"domain", "model.contract"},
     "journal": {"domain", "errors"},
     "broker": {"domain"} | TIME | WORDS,
+    "broker.inprocess": {"domain", "broker", "exchange.market", "exchange.venue"} | TIME,
     "exchange": set(),
     "exchange.book": {"domain", "errors"},
     "exchange.venue": {"domain", "exchange.book"} | WORDS,
