@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from hftd.calendar import Calendar
 from hftd.errors import HftdError
-from hftd.exchange.server import rest_account, rest_data, rest_market, rest_orders
+from hftd.exchange.server import rest_account, rest_data, rest_market, rest_orders, rest_records
 from hftd.exchange.server.call import Call, Handler, answer, error_answer
 from hftd.exchange.server.clock_socket import serve_clock
 from hftd.exchange.server.config import ExchangeConfig
@@ -37,6 +37,9 @@ TRADING: Final[tuple[tuple[str, str, Handler], ...]] = (
     ("GET", "/v2/account", rest_account.account),
     ("GET", "/v2/account/configurations", rest_account.configuration),
     ("PATCH", "/v2/account/configurations", rest_account.configure),
+    ("GET", "/v2/account/activities", rest_records.activities),
+    ("GET", "/v2/account/activities/{type}", rest_records.activities),
+    ("GET", "/v2/account/portfolio/history", rest_records.portfolio_history),
     ("GET", "/v2/clock", rest_market.clock),
     ("GET", "/v2/calendar", rest_market.calendar),
     ("GET", "/v2/assets", rest_market.assets),
@@ -94,6 +97,7 @@ class RunningExchange:
         self.exchange = exchange
         self.port = port
         self._runner = runner
+        self._is_stopped = False
         self._time = asyncio.create_task(exchange.run())
 
     @property
@@ -129,7 +133,10 @@ class RunningExchange:
         await self._time
 
     async def stop(self) -> None:
-        """Take no more requests, close all sockets, keep everything."""
+        """Take no more requests, close all sockets, keep everything. Does nothing the second time."""
+        if self._is_stopped:
+            return
+        self._is_stopped = True
         self._time.cancel()
         with suppress(asyncio.CancelledError, HftdError):
             await self._time

@@ -6,7 +6,7 @@ transaction, before anything is told. What a client asks for over REST happens b
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from math import inf
 
@@ -29,7 +29,8 @@ from hftd.exchange.server.lockstep import Holds
 from hftd.exchange.server.opening import (
     KEYS_FILE,
     STORE_FILE,
-    checked,
+    check,
+    held,
     make_assets,
     make_market,
     make_venue,
@@ -59,30 +60,42 @@ class Exchange:
 
         Raises SettingsError, StateError or DataError for what cannot be carried out.
         """
-        keys_file = config.state / KEYS_FILE
-        self.config = checked(config, keys_file)
+        self.config = config
         self.calendar = calendar or Calendar()
+        self._changed = asyncio.Event()
+        self._arrived: list[asyncio.Future[None]] = []
+        with ExitStack() as opened:
+            self._open_state(opened)
+            self._opened = opened.pop_all()
+
+    def _open_state(self, opened: ExitStack) -> None:
+        """Take hold of the state directory, and go on from what it says."""
+        config, keys_file = self.config, self.config.state / KEYS_FILE
+        check(config, keys_file)
         self.market = make_market(config, self.calendar)
         self.history = History(self.market, self.calendar)
+        opened.enter_context(held(config.state))
         self.store = Store(config.state / STORE_FILE)
+        opened.callback(self.store.close)
         self.keys = load_keys(keys_file, config.accounts)
         self._agenda = Agenda(self.calendar, self.market.days, leaps=not config.keeps_wall_time)
         state = self.store.load()
         start_ns = starting_time(config, self._agenda, self.store, state)
-        self.timeline = Timeline(start_ns, config.speed, keeps_wall_time=config.keeps_wall_time)
-        self.timeline.limit_ns = start_ns  # time does not pass before it is known what is due
         self.assets = make_assets(self.market, state)
         self.venue = make_venue(config, self.market, self.assets, state, start_ns)
         self.account_ids = {account.name: account.id for account in self.venue.accounts()}
         self._names = {account_id: name for name, account_id in self.account_ids.items()}
+        self._start(start_ns)
+
+    def _start(self, start_ns: int) -> None:
+        config = self.config
+        self.timeline = Timeline(start_ns, config.speed, keeps_wall_time=config.keeps_wall_time)
         self.limit = RateLimit(config.requests_a_minute)
         self.feed = Feed()
         self.trade_feed = TradeFeed()
         self.holds = Holds(self._stop_for_lockstep, self._go_after_lockstep)
         self.clock_feed = ClockFeed(self.timeline, self.holds, self._clock_presence)
-        self._changed = asyncio.Event()
         self._target_ns = start_ns
-        self._arrived: list[asyncio.Future[None]] = []
         self._resume(self.store.get("played_ns", int) or start_ns, start_ns)
 
     # Time
@@ -116,8 +129,8 @@ class Exchange:
 
     def close(self) -> None:
         """Write the exact time and close the state."""
-        self.store.write(self.venue.drain(), standing=self.venue.standing, time_ns=self.timeline.now_ns())
-        self.store.close()
+        with self._opened:
+            self.store.write(self.venue.drain(), standing=self.venue.standing, time_ns=self.timeline.now_ns())
 
     def upcoming_session(self, time_ns: int) -> Session:
         """The session that is open at `time_ns`, or else the next: one that will be played, while there is any."""

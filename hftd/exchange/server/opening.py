@@ -1,6 +1,7 @@
 """Putting an exchange together from its configuration and its state directory: market, venue, time."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from hftd.exchange.server.store import Store
 from hftd.exchange.venue.assets import Asset, listed
 from hftd.exchange.venue.settings import VenueSettings
 from hftd.exchange.venue.venue import Venue, VenueState
+from hftd.state import lock, state_directory
 
 DEFAULT_SYMBOLS = ("SPY",)
 WALL_TOLERANCE_NS = SECOND_NS
@@ -22,8 +24,8 @@ STORE_FILE = "exchange.sqlite"
 KEYS_FILE = "keys.json"
 
 
-def checked(config: ExchangeConfig, keys: Path) -> ExchangeConfig:
-    """`config`, if it can be carried out. Raises SettingsError."""
+def check(config: ExchangeConfig, keys: Path) -> None:
+    """Raise SettingsError if `config` cannot be carried out."""
     if not config.accounts or len(set(config.accounts)) != len(config.accounts):
         raise SettingsError(f"exchange.accounts: different names are expected, found {', '.join(config.accounts)!r}")
     if config.speed < 0:
@@ -35,7 +37,13 @@ def checked(config: ExchangeConfig, keys: Path) -> ExchangeConfig:
             f"exchange.host: {config.host} is not this machine alone, and {keys} holds no keys yet; start the exchange "
             "on 127.0.0.1 once, so that its keys are made, then give out the address"
         )
-    return config
+
+
+@contextmanager
+def held(state: Path) -> Iterator[None]:
+    """The state directory, made if it is not there, for this process alone. Raises StateError."""
+    with lock(state_directory(state)):
+        yield
 
 
 def make_market(config: ExchangeConfig, calendar: Calendar) -> Market:

@@ -58,7 +58,7 @@ class Store:
             standing=standing,
             accounts=self._rows("SELECT body FROM accounts ORDER BY rowid", Account),
             orders=self._rows("SELECT body FROM orders ORDER BY sequence", Order),
-            activities=self._rows("SELECT body FROM activities ORDER BY id", Activity),
+            activities=self._rows("SELECT body FROM activities ORDER BY rowid", Activity),
             marks=self._rows("SELECT body FROM marks ORDER BY time_ns", EquityMark),
         )
 
