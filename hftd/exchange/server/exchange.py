@@ -39,7 +39,7 @@ from hftd.exchange.server.opening import (
 from hftd.exchange.server.render import update_json
 from hftd.exchange.server.store import Store
 from hftd.exchange.server.timeframes import Timeframe, Unit
-from hftd.exchange.server.timeline import Timeline
+from hftd.exchange.server.timeline import NOT_YET, Timeline
 from hftd.exchange.server.trade_socket import TradeFeed
 from hftd.exchange.venue.happenings import Happening, OrderChanged
 
@@ -103,6 +103,7 @@ class Exchange:
     async def run(self) -> None:
         """Let time pass until cancelled. Raises StateError when the state can no longer be written."""
         announcer = asyncio.create_task(self._announce_regularly())
+        self.timeline.go(NOT_YET)
         try:
             while True:
                 self._changed.clear()

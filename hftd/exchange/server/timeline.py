@@ -10,10 +10,14 @@ from math import inf
 from hftd.clock import monotonic_s, wall_ns
 from hftd.domain.convert import SECOND_NS
 
+NOT_YET = "not yet started"
+"""Why a new timeline stands still."""
+
 
 class Timeline:
     """Exchange time from `time_ns` on at `speed` exchange seconds a wall second; 0 moves it only by `reach`.
 
+    It stands still until `go(NOT_YET)` starts it.
     With `keeps_wall_time` it is the wall's time, which is assumed to be set back only rarely: it then stands still.
     """
 
@@ -32,7 +36,7 @@ class Timeline:
         self._wall = wall
         self._monotonic = monotonic
         self._latest_ns = time_ns
-        self._reasons: set[str] = set()
+        self._reasons = {NOT_YET}
         self._anchor(time_ns)
 
     @property
