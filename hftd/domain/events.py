@@ -62,11 +62,13 @@ class CarriedPosition(Struct, frozen=True):
 
 
 class PortfolioCarried(Struct, frozen=True, tag_field="kind", tag="portfolio.carried"):
-    """The first event of a session: cash in dollars at the broker, and each model's positions from before."""
+    """The first event of a session: cash in dollars at the broker, each model's positions from before, and the last
+    good price of each symbol in dollars."""
 
     time_ns: int
     cash: Decimal
     positions: tuple[CarriedPosition, ...] = ()
+    prices: dict[str, float] = {}
 
 
 class SessionOpened(Struct, frozen=True, tag_field="kind", tag="session.opened"):
@@ -101,6 +103,25 @@ class TradingResumed(Struct, frozen=True, tag_field="kind", tag="trading.resumed
     reason: str = ""
 
 
+class SymbolHalted(Struct, frozen=True, tag_field="kind", tag="symbol.halted"):
+    """No new exposure in one symbol for the rest of the session; what reduces a position may still go."""
+
+    time_ns: int
+    symbol: str
+    rule: str
+    reason: str
+
+
+class PrintQuarantined(Struct, frozen=True, tag_field="kind", tag="print.quarantined"):
+    """A bar that no model is shown. Its prices are kept as text, for they may be no numbers at all."""
+
+    time_ns: int
+    symbol: str
+    bar_time_ns: int
+    reason: str
+    prices: str
+
+
 class ModelFaulted(Struct, frozen=True, tag_field="kind", tag="model.faulted"):
     """A model raised or overran its budget in the step of event `of_sequence`: that step's intents are void."""
 
@@ -121,6 +142,8 @@ Event = (
     | TimerFired
     | TradingHalted
     | TradingResumed
+    | SymbolHalted
+    | PrintQuarantined
     | ModelFaulted
 )
 

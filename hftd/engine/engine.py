@@ -62,6 +62,7 @@ class Engine:
         self.working: dict[str, OrderState] = {}
         self.is_open = False
         self.halted: str | None = None
+        self.halted_symbols: dict[str, str] = {}
         self.flattening = False
         self._call = call
         self._sent_ns: list[int] = []
@@ -78,6 +79,8 @@ class Engine:
             events.TimerFired: self._on_timer,
             events.TradingHalted: self._on_halted,
             events.TradingResumed: self._on_resumed,
+            events.SymbolHalted: self._on_symbol_halted,
+            events.PrintQuarantined: self._on_quarantined,
             events.ModelFaulted: self._on_faulted,
         }
         for running in self.models.values():
@@ -194,6 +197,7 @@ class Engine:
 
     def _on_carried(self, event: events.PortfolioCarried) -> None:
         self.cash_at_start = event.cash
+        self.prices.update(event.prices)
         for carried in event.positions:
             portfolio = self.models[carried.model_id].portfolio
             portfolio.carry(carried.symbol, carried.quantity, carried.cost)
@@ -224,6 +228,12 @@ class Engine:
 
     def _on_resumed(self, event: events.TradingResumed) -> None:
         self.halted = None
+
+    def _on_symbol_halted(self, event: events.SymbolHalted) -> None:
+        self.halted_symbols[event.symbol] = event.reason
+
+    def _on_quarantined(self, event: events.PrintQuarantined) -> None:
+        """Nobody is told: it stands in the journal, and is counted."""
 
     def _on_faulted(self, event: events.ModelFaulted) -> None:
         running = self.models[event.model_id]
@@ -303,7 +313,7 @@ class Engine:
             reference_price=self.prices.get(want.symbol),
             time_ns=self.time_ns,
             sent_ns=self._sent_ns,
-            halted=self.halted is not None,
+            halted=self.halted is not None or want.symbol in self.halted_symbols,
             flattening=self.flattening,
         )
 

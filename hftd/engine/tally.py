@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from hftd.domain.commands import Command, OrderRefused, SignalRaised, SubmitOrder
 from hftd.domain.convert import decimal_of
-from hftd.domain.events import BarReceived, Event, OrderReported, SessionClosed
+from hftd.domain.events import BarReceived, Event, OrderReported, PrintQuarantined, SessionClosed
 from hftd.domain.orders import ReportKind
 
 FILLS = (ReportKind.FILL, ReportKind.PARTIAL_FILL)
@@ -20,6 +20,7 @@ class Tally:
     sessions: int = 0
     bars: int = 0
     late_bars: int = 0
+    quarantined: int = 0
     signals: Counter[str] = field(default_factory=Counter)
     orders: int = 0
     fills: int = 0
@@ -35,6 +36,8 @@ class Tally:
             case BarReceived(late=late):
                 self.bars += 1
                 self.late_bars += late
+            case PrintQuarantined():
+                self.quarantined += 1
             case SessionClosed():
                 self.sessions += 1
                 self._sent.clear()

@@ -7,11 +7,12 @@ an exchange in lockstep knows when we are done.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import structlog
@@ -31,11 +32,10 @@ from hftd.broker.base import (
 from hftd.calendar import NEW_YORK, Calendar
 from hftd.clock import Clock, ExchangeClock
 from hftd.domain.account import Account, BrokerClock
+from hftd.domain.commands import SubmitOrder
 from hftd.domain.convert import MINUTE_NS, SECOND_NS, datetime_of, text_of
 from hftd.domain.events import (
-    CarriedPosition,
     OrderReported,
-    PortfolioCarried,
     SessionClosed,
     SessionOpened,
     TradingHalted,
@@ -52,7 +52,7 @@ from hftd.journal import Journal, journal_path
 from hftd.live.inbox import Inbox, Overflowed
 from hftd.live.lockstep import Lockstep
 from hftd.live.reconcile import missing_reports
-from hftd.live.recovery import carried_of, carried_positions, recover
+from hftd.live.recovery import Carried, carried_at_last, carried_of, recover
 from hftd.live.story import signed_money
 from hftd.live.systemd import Notifier
 from hftd.live.trader import Trader
@@ -121,7 +121,7 @@ class Daemon:
         self._lockstep = Lockstep(done, self._is_busy) if done else None
         self.inbox = Inbox(clock, self._on_idle)
         self._trader: Trader | None = None
-        self._carried: tuple[CarriedPosition, ...] = ()
+        self._carried = Carried()
         self._realised = Decimal(0)
         self._unrealised = Decimal(0)
         self._closing: tuple[dict[str, Decimal], Decimal, Decimal] | None = None
@@ -132,7 +132,7 @@ class Daemon:
 
     async def run(self, sessions: int | None = None) -> Outcome:
         """Live session after session. Raises what cannot be cured by waiting: refused keys, an unusable journal."""
-        self._carried = carried_positions(self.plan.state)
+        self._carried = carried_at_last(self.plan.state)
         ticker = asyncio.create_task(self._tick())
         try:
             await self._set_clock()
@@ -210,8 +210,8 @@ class Daemon:
         account = await self._patiently(self._connect)
         if account is None:
             return None
-        trader = self._make_trader(session, account)
-        await self._reconcile(trader)
+        trader, unanswered = self._make_trader(session, account)
+        await self._reconcile(trader, unanswered)
         await self._backfill(session, trader)
         return trader
 
@@ -220,11 +220,12 @@ class Daemon:
         await self._broker.subscribe(bars=self.plan.symbols)
         return await self._broker.account()
 
-    def _make_trader(self, session: Session, account: Account) -> Trader:
+    def _make_trader(self, session: Session, account: Account) -> tuple[Trader, dict[str, SubmitOrder]]:
+        """The trader of `session`, and the orders that may not have been sent before a restart and are still fresh."""
         journal = Journal.open(journal_path(self.plan.state, session.day), session, self.plan.run_id)
         journal.set_meta("account_id", account.account_id)
         journal.set_meta("settings", self.plan.settings_json)
-        recovered = recover(journal, self._carried, partial(self._make_engine, session))
+        recovered = recover(journal, self._carried.positions, partial(self._make_engine, session))
         trader = Trader(
             engine=recovered.engine,
             journal=journal,
@@ -237,15 +238,15 @@ class Daemon:
             late_after_s=self.plan.late_after_s,
             sequentially=self._lockstep is not None,
         )
-        for bar in recovered.bars:
-            trader.recall_bar(bar)
         for event, commands in recovered.steps:
+            trader.recall(event)
             self.tally.add(event, commands)
         for running in recovered.engine.models.values():
             journal.add_model(running.model_id, running.fingerprint, running.symbols, running.parameters)
         if not recovered.engine.sequence:
-            trader.take(PortfolioCarried(self._clock.now_ns(), account.cash, self._carried), "journal")
-        return trader
+            trader.take(self._carried.into(self._clock.now_ns(), account.cash), "journal")
+        fresh_ns = int(self.plan.late_after_s * self._clock.speed * SECOND_NS)
+        return trader, recovered.unanswered(self._clock.now_ns() - fresh_ns)
 
     def _make_engine(self, session: Session, call: HookCaller, besides: Iterable[RunningModel]) -> Engine:
         """Models that are gone keep what they hold, so that it is flattened, and decide nothing."""
@@ -274,10 +275,18 @@ class Daemon:
     async def _nap(self, wall_s: float) -> None:
         await self._pump(self._clock.now_ns() + int(wall_s * self._clock.speed * SECOND_NS))
 
-    async def _reconcile(self, trader: Trader) -> None:
-        """Ask what became of the orders that we believe to be working, and take in what was missed."""
+    async def _reconcile(self, trader: Trader, unanswered: Mapping[str, SubmitOrder] = MappingProxyType({})) -> None:
+        """Ask what became of the orders that we believe to be working, and take in what was missed. Of those in
+        `unanswered` the ones that the broker does not know are sent."""
         for order in list(trader.engine.working.values()):
-            found = await self._patiently(lambda id=order.request.client_order_id: self._broker.order(id))  # type: ignore[misc]
+            id = order.request.client_order_id
+            if id in trader.sending:
+                continue  # its answer is on the way
+            found = await self._patiently(partial(self._broker.order, id))
+            if found is None and id in unanswered and not self._stopping:
+                log.info("order.sent_after_restart", id=id)
+                trader.send(unanswered[id])
+                continue
             for report in missing_reports(order, found, self._clock.now_ns()):
                 log.info("order.reconciled", id=report.client_order_id, report=str(report.kind))
                 trader.take(OrderReported(report), "reconciliation")
@@ -285,7 +294,7 @@ class Daemon:
     async def _backfill(self, session: Session, trader: Trader) -> None:
         """Bars that were missed come by REST, marked late: the model learns from them and does not trade on them."""
         now_ns = self._clock.now_ns()
-        known_ns = min((trader.last_bar_ns(symbol) or 0 for symbol in self.plan.symbols), default=0)
+        known_ns = min((trader.admission.last_bar_ns(symbol) for symbol in self.plan.symbols), default=0)
         start_ns = max(session.open_ns, known_ns + MINUTE_NS)
         end_ns = min(now_ns, session.close_ns) - MINUTE_NS
         if start_ns > end_ns:

@@ -6,7 +6,7 @@ the new models start knowing nothing of the session so far.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from itertools import groupby
@@ -14,9 +14,9 @@ from pathlib import Path
 
 import structlog
 
-from hftd.domain.commands import Command
-from hftd.domain.events import BarReceived, CarriedPosition, Event, ModelFaulted, SessionClosed, SessionOpened
-from hftd.domain.market import Bar
+from hftd.domain.commands import Command, SubmitOrder
+from hftd.domain.events import CarriedPosition, Event, ModelFaulted, PortfolioCarried, SessionClosed, SessionOpened
+from hftd.domain.orders import OrderStatus
 from hftd.domain.session import Session
 from hftd.engine.engine import Engine
 from hftd.engine.risk import Limits
@@ -42,9 +42,12 @@ class Recovered:
     guard: Guard
     steps: Sequence[Step]
 
-    @property
-    def bars(self) -> list[Bar]:
-        return [event.bar for event, _ in self.steps if isinstance(event, BarReceived)]
+    def unanswered(self, since_ns: int) -> dict[str, SubmitOrder]:
+        """Orders decided at or after `since_ns` of which no word has come, by client order id."""
+        recent = (commands for event, commands in self.steps if event.time_ns >= since_ns)
+        submitted = (command for commands in recent for command in commands if isinstance(command, SubmitOrder))
+        by_id = {command.order.client_order_id: command for command in submitted}
+        return {id: command for id, command in by_id.items() if self.engine.orders[id].status is OrderStatus.UNSENT}
 
 
 def steps_of(journal: Reader) -> list[Step]:
@@ -84,12 +87,13 @@ def _same_models(journal: Reader, engine: Engine) -> bool:
     return then == now
 
 
-def _replay(engine: Engine, steps: Sequence[Step], journal: Journal) -> bool:
+def _replay(engine: Engine, steps: list[Step], journal: Journal) -> bool:
     """Step every event; False as soon as other commands come out than did then."""
-    for event, commands in steps:
+    for event, commands in list(steps):
         decided = engine.step(event)
         if decided and not commands and engine.sequence == len(steps):
             journal.append_commands(engine.sequence, decided)  # we were killed just before these were written
+            steps[-1] = (event, decided)
         elif decided != commands:
             log.warning("journal.differs", sequence=engine.sequence, then=len(commands), now=len(decided))
             return False
@@ -116,20 +120,33 @@ def _session_of(journal: Reader, steps: Iterable[Step]) -> Session:
     return Session(0, 0, date.fromisoformat(journal.meta()["session"]))
 
 
-def carried_positions(state: Path) -> tuple[CarriedPosition, ...]:
-    """What each model held at the end of the newest journal; nothing when there is none."""
+@dataclass(frozen=True)
+class Carried:
+    """What passes from one session to the next: each model's positions, and the last good price of each symbol."""
+
+    positions: tuple[CarriedPosition, ...] = ()
+    prices: dict[str, float] = field(default_factory=dict)
+
+    def into(self, time_ns: int, cash: Decimal) -> PortfolioCarried:
+        """The first event of the next session."""
+        return PortfolioCarried(time_ns, cash, self.positions, self.prices)
+
+
+def carried_at_last(state: Path) -> Carried:
+    """What the newest journal ended with; nothing when there is none."""
     path = latest(state)
     if path is None:
-        return ()
+        return Carried()
     with Journal.read(path) as journal:
         return carried_of(reviewed(journal))
 
 
-def carried_of(engine: Engine) -> tuple[CarriedPosition, ...]:
+def carried_of(engine: Engine) -> Carried:
     """What each model holds, to begin the next session with."""
-    return tuple(
+    positions = (
         CarriedPosition(running.model_id, symbol, holding.quantity, holding.cost)
         for running in engine.models.values()
         for symbol, holding in running.portfolio.holdings.items()
         if holding.quantity
     )
+    return Carried(tuple(positions), dict(engine.prices))

@@ -151,6 +151,7 @@ def counts_of(tally: Tally) -> dict[str, Any]:
         "sessions": tally.sessions,
         "bars": tally.bars,
         "late_bars": tally.late_bars,
+        "quarantined": tally.quarantined,
         "signals": {"buy": tally.signals["buy"], "sell": tally.signals["sell"]},
         "orders": tally.orders,
         "fills": tally.fills,
@@ -177,10 +178,10 @@ def summary_text(outcome: Outcome) -> str:
     positions = ", ".join(f"{symbol} {text_of(quantity)}" for symbol, quantity in outcome.positions.items())
     rows = [
         ("sessions", f"{tally.sessions}"),
-        ("bars", f"{tally.bars}" + (f" ({tally.late_bars} late)" if tally.late_bars else "")),
+        ("bars", f"{tally.bars}{_besides(tally.late_bars, 'late')}{_besides(tally.quarantined, 'bad ones set aside')}"),
         ("decisions", f"{tally.signals['buy']} to buy, {tally.signals['sell']} to sell"),
-        ("orders", f"{tally.orders}" + (f" ({tally.refused} more refused by risk)" if tally.refused else "")),
-        ("fills", f"{tally.fills}" + (f" ({tally.rejected} orders rejected)" if tally.rejected else "")),
+        ("orders", f"{tally.orders}{_besides(tally.refused, 'more refused by risk')}"),
+        ("fills", f"{tally.fills}{_besides(tally.rejected, 'orders rejected')}"),
         ("position", positions or "flat"),
         ("cash", f"{cents(outcome.cash):,}"),
         ("equity", f"{cents(outcome.equity):,}"),
@@ -188,3 +189,8 @@ def summary_text(outcome: Outcome) -> str:
         ("slippage", f"{cents(tally.slippage):,}"),
     ]
     return "\n".join(f"{name:10} {value}" for name, value in rows)
+
+
+def _besides(count: int, what: str) -> str:
+    """A remark in brackets, if there is anything to remark."""
+    return f" ({count} {what})" if count else ""

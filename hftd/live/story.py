@@ -107,6 +107,12 @@ class Story:
     def _resumed(self, event: events.TradingResumed) -> None:
         log.info("trading.resumed", reason=event.reason)
 
+    def _symbol_halted(self, event: events.SymbolHalted) -> None:
+        log.error("symbol.halted", symbol=event.symbol, rule=event.rule, reason=event.reason)
+
+    def _quarantined(self, event: events.PrintQuarantined) -> None:
+        log.warning("print.quarantined", symbol=event.symbol, reason=event.reason, bar=event.prices)
+
     def _faulted(self, event: events.ModelFaulted) -> None:
         log.error("model.paused", model=event.model_id, error=event.error, until="the next open")
 
@@ -192,6 +198,8 @@ _EVENTS: dict[type, Callable[[Story, Any], None]] = {
     events.TimerFired: Story._timer,
     events.TradingHalted: Story._halted,
     events.TradingResumed: Story._resumed,
+    events.SymbolHalted: Story._symbol_halted,
+    events.PrintQuarantined: Story._quarantined,
     events.ModelFaulted: Story._faulted,
 }
 

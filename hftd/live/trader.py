@@ -14,9 +14,10 @@ from hftd.broker.base import Broker
 from hftd.clock import Clock
 from hftd.domain.commands import CancelOrder, Command, ReplaceOrder, SubmitOrder
 from hftd.domain.convert import SECOND_NS
-from hftd.domain.events import BarReceived, Event, QuoteReceived, TradeReceived
+from hftd.domain.events import BarReceived, Event, PortfolioCarried, PrintQuarantined, QuoteReceived, TradeReceived
 from hftd.domain.market import Bar, MarketData, Quote
 from hftd.domain.orders import ExecutionReport, ReportKind
+from hftd.engine.admission import Admission
 from hftd.engine.engine import Engine
 from hftd.engine.tally import Tally
 from hftd.errors import BrokerError, HftdError
@@ -31,7 +32,8 @@ ASK_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 class Trader:
     """Drives one engine. `deliver` puts a report into the daemon's inbox, `answered` tells it that a
-    request is over; `sequentially` sends one order at a time."""
+    request is over; `sequentially` sends one order at a time. `outstanding` counts the requests that are not over,
+    `sending` holds the ids of the orders among them."""
 
     def __init__(
         self,
@@ -57,14 +59,18 @@ class Trader:
         self._late_after_s = late_after_s
         self._sequentially = sequentially
         self._story = Story(engine)
-        self._last_bar_ns: dict[str, int] = {}
+        self.admission = Admission()
+        self._bars_seen: set[tuple[str, int]] = set()
         self._chains: dict[str, asyncio.Task[None]] = {}
         self.outstanding = 0
+        self.sending: set[str] = set()
 
     # -- events in -----------------------------------------------------------------------------------------------
 
     def take(self, event: Event, source: str, received_ns: int | None = None) -> None:
         """Journal and step `event`, after the timers that were due before it."""
+        if isinstance(event, PortfolioCarried):
+            self.admission.recall(event)
         for timer in self.engine.due_timers(event.time_ns):
             self._step(timer, "timer", timer.time_ns)
         self._step(event, source, self._clock.now_ns() if received_ns is None else received_ns)
@@ -78,22 +84,26 @@ class Trader:
     def take_market(self, data: MarketData, source: str, received_ns: int, *, late: bool = False) -> None:
         """Step a bar, quote or trade; whether it is late is decided here, once."""
         if isinstance(data, Bar):
-            if data.time_ns <= self._last_bar_ns.get(data.symbol, 0):
-                return  # known already: a repetition, or backfilled meanwhile
-            self._last_bar_ns[data.symbol] = data.time_ns
-            self.take(BarReceived(data, late or self._is_late(data.known_at_ns)), source, received_ns)
+            self._take_bar(data, source, received_ns, late=late or self._is_late(data.known_at_ns))
         elif isinstance(data, Quote):
             self.take(QuoteReceived(data, late or self._is_late(data.time_ns)), source, received_ns)
         else:
             self.take(TradeReceived(data, late or self._is_late(data.time_ns)), source, received_ns)
 
-    def last_bar_ns(self, symbol: str) -> int | None:
-        """Start of the last bar taken in for `symbol`."""
-        return self._last_bar_ns.get(symbol)
+    def _take_bar(self, bar: Bar, source: str, received_ns: int, *, late: bool) -> None:
+        if (bar.symbol, bar.time_ns) in self._bars_seen:
+            return  # a repetition, or backfilled meanwhile
+        self._bars_seen.add((bar.symbol, bar.time_ns))
+        for event in self.admission.judge(bar, late=late):
+            self.take(event, source, received_ns)
 
-    def recall_bar(self, bar: Bar) -> None:
-        """A bar of this session that was stepped before a restart."""
-        self._last_bar_ns[bar.symbol] = max(bar.time_ns, self._last_bar_ns.get(bar.symbol, 0))
+    def recall(self, event: Event) -> None:
+        """An event of this session that was stepped before a restart."""
+        self.admission.recall(event)
+        if isinstance(event, BarReceived):
+            self._bars_seen.add((event.bar.symbol, event.bar.time_ns))
+        elif isinstance(event, PrintQuarantined):
+            self._bars_seen.add((event.symbol, event.bar_time_ns))
 
     def _is_late(self, known_at_ns: int) -> bool:
         return (self._clock.now_ns() - known_at_ns) / SECOND_NS / self._clock.speed > self._late_after_s
@@ -116,6 +126,8 @@ class Trader:
         """Send what is meant for the broker, after earlier commands in the same symbol."""
         if not isinstance(command, SubmitOrder | CancelOrder | ReplaceOrder):
             return
+        if isinstance(command, SubmitOrder):
+            self.sending.add(command.order.client_order_id)
         chain = "" if self._sequentially else self._symbol_of(command)
         self.outstanding += 1
         task = asyncio.create_task(self._send_after(self._chains.get(chain), command))
@@ -154,11 +166,14 @@ class Trader:
                 await self._replace(command)
 
     async def _submit(self, command: SubmitOrder) -> None:
+        id = command.order.client_order_id
         try:
             self._deliver(await self._broker.submit(command.order))
         except BrokerError as error:
-            log.warning("order.unanswered", id=command.order.client_order_id, error=str(error))
+            log.warning("order.unanswered", id=id, error=str(error))
             self._deliver(await self._ask(command))
+        finally:
+            self.sending.discard(id)
 
     async def _ask(self, command: SubmitOrder) -> ExecutionReport:
         """What became of an order whose submission failed or got no answer: it is never sent a second time."""

@@ -1,0 +1,131 @@
+"""Which market data may reach the models: bad prints are set aside, real moves are not.
+
+Judged by price, never by volume, and by what was known at the time:
+
+- malformed: not a finite positive price, or a high and low that do not enclose the rest;
+- from the past: a bar not newer than the last one of its symbol;
+- an excursion: a bar that reaches `bound` (5 %) or more away from the last good close. It is set aside; if it reverts,
+  no model ever saw it. If it does not, three bars in a row that each lie within the bound of a common level show that
+  the market has moved: that level is the new anchor, and nothing stays in quarantine for ever.
+
+A new level after a night that is a split's ratio away from the old one is taken for a split: it halts its symbol,
+because positions and limits no longer mean what they did.
+"""
+
+from dataclasses import dataclass, field
+from math import isfinite
+
+from hftd.domain.events import BarReceived, Event, PortfolioCarried, PrintQuarantined, SymbolHalted
+from hftd.domain.market import Bar
+
+BOUND = 0.05
+"""The share of the last good close from which on a price is an excursion."""
+
+CONSISTENT_BARS = 3
+"""Bars in a row around a common level that make it the market's."""
+
+PATIENCE_BARS = 30
+"""Bars in a row that are set aside before the market is taken to be as wild as it looks."""
+
+SPLIT_RATIOS = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 50.0, 1.5)
+SPLIT_TOLERANCE = 0.05
+
+
+@dataclass(slots=True)
+class _Symbol:
+    """What is known of one symbol: the last good close, the last bar's start, and bars at another level."""
+
+    anchor: float | None = None
+    last_bar_ns: int = 0
+    elsewhere: list[Bar] = field(default_factory=list)
+    set_aside: int = 0
+    is_overnight: bool = True
+
+
+class Admission:
+    """Turns bars into events. It begins with the closes of the session before, which `PortfolioCarried` brings."""
+
+    def __init__(self, bound: float = BOUND) -> None:
+        self._bound = bound
+        self._symbols: dict[str, _Symbol] = {}
+
+    @property
+    def anchors(self) -> dict[str, float]:
+        """The last good close of each symbol in dollars."""
+        return {symbol: known.anchor for symbol, known in self._symbols.items() if known.anchor is not None}
+
+    def recall(self, event: Event) -> None:
+        """Take over what was judged before a restart."""
+        if isinstance(event, BarReceived):
+            self._accept(event.bar, self._known(event.bar), event.late)
+        elif isinstance(event, PrintQuarantined):
+            known = self._symbols.setdefault(event.symbol, _Symbol())
+            known.last_bar_ns = max(known.last_bar_ns, event.bar_time_ns)
+        elif isinstance(event, PortfolioCarried):
+            self._symbols = {symbol: _Symbol(price) for symbol, price in event.prices.items()}
+
+    def last_bar_ns(self, symbol: str) -> int:
+        """Start of the last bar that was judged, good or bad; 0 before any."""
+        known = self._symbols.get(symbol)
+        return known.last_bar_ns if known else 0
+
+    def judge(self, bar: Bar, *, late: bool = False) -> list[BarReceived | PrintQuarantined | SymbolHalted]:
+        """The events that `bar` becomes."""
+        known = self._known(bar)
+        if flaw := self._flaw(bar, known):
+            return [_quarantined(bar, flaw)]
+        if known.anchor is None or self._is_near(bar, known.anchor):
+            return [self._accept(bar, known, late)]
+        return self._judge_excursion(bar, known, known.anchor, late)
+
+    def _flaw(self, bar: Bar, known: _Symbol) -> str | None:
+        prices = (bar.open, bar.high, bar.low, bar.close)
+        if not all(isfinite(price) and price > 0 for price in prices):
+            return "a price is not a positive number"
+        if bar.high < max(prices) or bar.low > min(prices) or bar.volume < 0:
+            return "high and low do not enclose open and close, or the volume is negative"
+        if bar.time_ns <= known.last_bar_ns:
+            return "it is from the past"
+        return None
+
+    def _judge_excursion(
+        self, bar: Bar, known: _Symbol, anchor: float, late: bool
+    ) -> list[BarReceived | PrintQuarantined | SymbolHalted]:
+        known.last_bar_ns = bar.time_ns
+        level = known.elsewhere[0].close if known.elsewhere else bar.close
+        if not self._is_near(bar, level):
+            known.elsewhere = [bar] if self._is_near(bar, bar.close) else []
+        else:
+            known.elsewhere.append(bar)
+        known.set_aside += 1
+        if len(known.elsewhere) < CONSISTENT_BARS and known.set_aside <= PATIENCE_BARS:
+            away = max(bar.high / anchor - 1, 1 - bar.low / anchor)
+            return [_quarantined(bar, f"it reaches {away:.1%} away from the last good close, {anchor:g}")]
+        halt = _split_of(bar, anchor) if known.is_overnight else None
+        return [*([halt] if halt else []), self._accept(bar, known, late)]
+
+    def _known(self, bar: Bar) -> _Symbol:
+        return self._symbols.setdefault(bar.symbol, _Symbol())
+
+    def _accept(self, bar: Bar, known: _Symbol, late: bool) -> BarReceived:
+        known.anchor, known.last_bar_ns, known.is_overnight = bar.close, bar.time_ns, False
+        known.elsewhere.clear()
+        known.set_aside = 0
+        return BarReceived(bar, late)
+
+    def _is_near(self, bar: Bar, level: float) -> bool:
+        return bar.high < level * (1 + self._bound) and bar.low > level * (1 - self._bound)
+
+
+def _split_of(bar: Bar, anchor: float) -> SymbolHalted | None:
+    for ratio in SPLIT_RATIOS:
+        for times, words in ((ratio, f"{ratio:g} for 1"), (1 / ratio, f"1 for {ratio:g}")):
+            if abs(bar.close * times / anchor - 1) < SPLIT_TOLERANCE:
+                reason = f"overnight from {anchor:g} to {bar.close:g}: it looks like a split, {words}"
+                return SymbolHalted(bar.known_at_ns, bar.symbol, "split", reason)
+    return None
+
+
+def _quarantined(bar: Bar, reason: str) -> PrintQuarantined:
+    prices = f"open {bar.open:g} high {bar.high:g} low {bar.low:g} close {bar.close:g} volume {bar.volume}"
+    return PrintQuarantined(bar.known_at_ns, bar.symbol, bar.time_ns, reason, prices)
