@@ -15,20 +15,19 @@ from hftd.broker.base import Asset, Feed, Message, OrdersAsked, Sink
 from hftd.broker.credentials import Keys
 from hftd.broker.data_socket import DataSocket
 from hftd.broker.endpoints import Endpoints, Patience
+from hftd.broker.history import BarsByTime, in_order, read_page
 from hftd.broker.library import Library, preload
 from hftd.broker.line import Line
 from hftd.broker.orders import OrderPath
 from hftd.broker.rest import Rest
 from hftd.broker.trade_socket import TradeSocket
 from hftd.broker.wire_account import (
-    BarsPage,
     WireAccount,
     WireAsset,
     WireClock,
     WirePosition,
     account_of,
     asset_of,
-    bar_of,
     clock_of,
     orders_in,
     position_of,
@@ -44,6 +43,11 @@ from hftd.errors import BrokerRefused
 
 ORDERS_A_PAGE = 500
 BARS_A_PAGE = 10_000
+KEEP_ALIVE_S = 55.0
+"""An idle connection is kept this long, so that the order after a minute's bar needs no new handshake; servers commonly
+close theirs after 60 s or more."""
+
+DNS_CACHE_S = 300
 PAGES_MAX = 10_000
 """A broker that gives page after page for ever is not believed."""
 
@@ -182,19 +186,18 @@ class AlpacaBroker:
         return await self._orders.order(self._open_session(), client_order_id)
 
     async def bars(self, symbols: Sequence[str], start_ns: int, end_ns: int) -> list[Bar]:
-        bars: dict[tuple[int, str], Bar] = {}
+        found: BarsByTime = {}
         token: str | None = None
         for _ in range(PAGES_MAX):
-            page = await self._bars_page(symbols, start_ns, end_ns, token)
-            for symbol, wires in (page.bars or {}).items():
-                for bar in (bar_of(symbol, wire) for wire in wires):
-                    bars[bar.time_ns, bar.symbol] = bar
-            token = page.next_page_token
-            if not token:
+            what = f"send bars of {', '.join(symbols)}"
+            token = await read_page(what, await self._bars_page(what, symbols, start_ns, end_ns, token), found)
+            if token is None:
                 break
-        return [bars[key] for key in sorted(bars)]
+        return await in_order(found)
 
-    async def _bars_page(self, symbols: Sequence[str], start_ns: int, end_ns: int, token: str | None) -> BarsPage:
+    async def _bars_page(
+        self, what: str, symbols: Sequence[str], start_ns: int, end_ns: int, token: str | None
+    ) -> bytes:
         await asyncio.to_thread(preload)
         from alpaca.data.requests import StockBarsRequest
         from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
@@ -208,9 +211,7 @@ class AlpacaBroker:
         params: dict[str, Any] = {**wanted.to_request_fields(), "feed": self.endpoints.feed, "limit": BARS_A_PAGE}
         if token:
             params["page_token"] = token
-        what = f"send bars of {', '.join(symbols)}"
-        content = await self._library.history(what, lambda client: client.get("/stocks/bars", params))
-        return read(what, content, BarsPage)
+        return await self._library.history(what, lambda client: client.get("/stocks/bars", params))
 
     async def submit(self, order: OrderRequest) -> ExecutionReport:
         return await self._orders.submit(self._open_session(), order)
@@ -236,7 +237,8 @@ class AlpacaBroker:
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession()
+            connector = aiohttp.TCPConnector(keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=DNS_CACHE_S)
+            self._session = aiohttp.ClientSession(connector=connector)
         return self._session
 
     def _deliver(self, message: Message) -> None:

@@ -127,8 +127,11 @@ class InProcessBroker:
 
     async def settled(self) -> None:
         """Return when nobody holds time still, and whoever said so is asleep again."""
-        await self._released.wait()
-        await asyncio.sleep(0)  # who has said `done` goes to sleep in the next round of the loop
+        hold = -1
+        while hold != self._hold or not self._released.is_set():
+            hold = self._hold
+            await self._released.wait()
+            await asyncio.sleep(0)  # who has said `done` goes to sleep in this round of the loop; who comes, holds
 
     def hold(self) -> None:
         """Hold time still until the client of the clock is done with everything up to now."""

@@ -17,7 +17,7 @@ class Rest:
     """Requests to the trading API. Nothing is repeated here except after a `Busy` answer, which has done nothing."""
 
     def __init__(self, base: str, keys: Keys, patience: Patience) -> None:
-        self._base = URL(f"{base}/v2/", encoded=True)
+        self._base = f"{base}/v2/"
         self._headers = {**keys.headers(), "Content-Type": "application/json"}
         self._patience = patience
         self._timeout = aiohttp.ClientTimeout(total=patience.request_s, sock_connect=patience.connect_s)
@@ -36,8 +36,12 @@ class Rest:
         Raises CredentialsError, BrokerRefused for an answer that says no, BrokerUnavailable for none or a failure: it
         is then unknown whether anything was done, unless it is a `Busy`.
         """
+        try:
+            return await self._once(session, what, method, path, body, params)
+        except Busy as busy:
+            await asyncio.sleep(wait_s(busy, 1, self._patience))
         asking = AsyncRetrying(
-            stop=stop_after_attempt(self._patience.request_attempts),
+            stop=stop_after_attempt(max(1, self._patience.request_attempts - 1)),
             wait=lambda state: patient_wait_s(state, self._patience),
             retry=retry_if_exception_type(Busy),
             reraise=True,
@@ -53,7 +57,9 @@ class Rest:
         body: bytes | None,
         params: Mapping[str, str] | None,
     ) -> bytes:
-        url = self._base.joinpath(path, encoded=True).with_query(params)
+        url = URL(self._base + path, encoded=True)
+        if params:
+            url = url.with_query(params)
         try:
             async with session.request(
                 method, url, data=body, headers=self._headers, timeout=self._timeout, allow_redirects=False
@@ -70,8 +76,12 @@ class Rest:
 
 
 def patient_wait_s(state: RetryCallState, patience: Patience) -> float:
-    """Wall seconds before the next attempt: as long as the broker asked for, else 1, 2, 4...; capped."""
-    error = state.outcome.exception() if state.outcome else None
+    """Wall seconds before the next attempt of a repeated question."""
+    return wait_s(state.outcome.exception() if state.outcome else None, state.attempt_number, patience)
+
+
+def wait_s(error: BaseException | None, attempt: int, patience: Patience) -> float:
+    """Wall seconds to wait after attempt number `attempt`: as long as the broker asked for, else longer each time;
+    never longer than the cap."""
     wish_s = error.retry_after_s if isinstance(error, Busy) else None
-    wait_s = patience.backoff_first_s * 2.0**state.attempt_number if wish_s is None else wish_s
-    return min(wait_s, patience.retry_after_cap_s)
+    return min(patience.backoff_first_s * 2.0**attempt if wish_s is None else wish_s, patience.retry_after_cap_s)

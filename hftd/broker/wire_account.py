@@ -1,4 +1,4 @@
-"""Reading Alpaca's account, clock, positions, lists of orders, assets and pages of bars. Pure, decimals exact."""
+"""Reading Alpaca's account, clock, positions, lists of orders, assets and bars. Pure, decimals exact."""
 
 from decimal import Decimal
 from typing import TypeVar
@@ -63,13 +63,6 @@ class WireBar(Struct, gc=False):
     v: float
     n: int | None = None
     vw: float | None = None
-
-
-class BarsPage(Struct):
-    """One page of bars; `next_page_token` is null on the last."""
-
-    bars: dict[str, list[WireBar]] | None = None
-    next_page_token: str | None = None
 
 
 def read(what: str, content: bytes, kind: type[Wire]) -> Wire:

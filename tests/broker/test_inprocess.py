@@ -319,6 +319,18 @@ async def test_time_stands_still_until_the_latest_hold_is_done():
     await playing
 
 
+async def test_who_comes_in_the_same_round_of_the_loop_is_waited_for():
+    desk = await Desk().open()
+    client = Digesting(desk)
+    joining = asyncio.create_task(client.join())
+    playing = asyncio.create_task(desk.broker.play_until(OPEN_NS + MINUTE_NS))
+    await rounds()
+    assert desk.clock.now_ns() == OPEN_NS + 5 * SECOND_NS
+    await desk.broker.done(client.holds[-1])
+    await asyncio.gather(joining, playing)
+    assert desk.clock.now_ns() == OPEN_NS + MINUTE_NS
+
+
 async def test_who_has_gone_holds_nothing():
     desk = await Desk().open()
     await Digesting(desk).join()

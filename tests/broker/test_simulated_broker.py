@@ -260,7 +260,7 @@ async def test_the_clock_can_be_followed_alone(tmp_path, tape, calendar):
 
 async def test_in_lockstep_every_fill_is_known_before_time_goes_on(tmp_path, tape, calendar, session):
     """Each bar is answered by an order, at a speed no machine could follow; and none comes late."""
-    async with exchange_of(tmp_path, tape, calendar, speed=3600.0, wait=True) as exchange:
+    async with exchange_of(tmp_path, tape, calendar, speed=1000.0, wait=True) as exchange:
         broker = broker_of(exchange, lockstep=True)
         follower = Follower(broker, session)
         await broker.connect_clock(follower)
