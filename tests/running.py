@@ -11,9 +11,11 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -205,21 +207,24 @@ class ExchangeProcess:
             **others,
         }
 
+    def get(self, path: str) -> Any:
+        """The body of its answer."""
+        return get(self.told, path)
+
+
+def get(told: Mapping[str, str], path: str) -> Any:
+    """The body of an exchange's answer; `told` is its first line of output."""
+    headers = {"APCA-API-KEY-ID": told["key"], "APCA-API-SECRET-KEY": told["secret"]}
+    with urllib.request.urlopen(urllib.request.Request(told["rest"] + path, headers=headers)) as answer:
+        return json.load(answer)
+
 
 @contextmanager
-def books(home: Home, tape: Path, account: str = "default") -> Iterator[Any]:
-    """Ask the exchange that a daemon has left behind: `get(path)` gives the body of an answer."""
-    import urllib.request
-
+def books(home: Home, tape: Path) -> Iterator[Callable[[str], Any]]:
+    """Ask the exchange that a daemon has left behind, whose time stands still."""
     exchange = home.start("exchange", "--json", "--wait", "--tape", tape, "--state", home.state / "exchange")
     told = json.loads(exchange.first_line())
-
-    def get(path: str) -> Any:
-        headers = {"APCA-API-KEY-ID": told["key"], "APCA-API-SECRET-KEY": told["secret"]}
-        with urllib.request.urlopen(urllib.request.Request(told["rest"] + path, headers=headers)) as answer:
-            return json.load(answer)
-
-    yield get
+    yield partial(get, told)
     assert exchange.end().status == 0
 
 
