@@ -16,7 +16,6 @@ SHORT_MARKUP = Decimal("1.03")
 COLLAR_FROM = Decimal(50)
 COLLAR_CHEAP, COLLAR = Decimal("1.04"), Decimal("1.025")
 
-PLAIN = frozenset({OrderType.MARKET, OrderType.LIMIT})
 STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
 
 

@@ -154,9 +154,10 @@ class Desk:
     def _expiry(self, order: Order) -> int | None:
         if order.time_in_force is TimeInForce.GTC:
             return order.created_at_ns + self._settings.gtc_life_ns
-        if self.session is None or not self.is_open:
+        if self.session is None:
             return None
-        return self.session.close_ns + (EXTENDED_AFTER_NS if order.extended_hours else 0)
+        end_ns = self.session.close_ns + (EXTENDED_AFTER_NS if order.extended_hours else 0)
+        return end_ns if self.time_ns < end_ns else None
 
     # Trading
 

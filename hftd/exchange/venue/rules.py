@@ -5,13 +5,13 @@ Protection"); the messages are those seen on the wire.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from hftd.domain.convert import CENT, MINUTE_NS, datetime_of, text_of
 from hftd.domain.orders import OrderClass, OrderType, Side, TimeInForce
-from hftd.exchange.venue.case import PLAIN, STOPS, TICK, Case, cost_of
+from hftd.exchange.venue.case import STOPS, TICK, Case, cost_of
 from hftd.exchange.venue.margin import figures_of
 from hftd.exchange.venue.orders import ZERO, NewOrder, PositionIntent
 from hftd.exchange.venue.refusals import (
@@ -183,7 +183,6 @@ def _extended_hours(case: Case) -> None:
         raise unprocessable("extended hours order must be DAY limit orders")
 
 
-_AUCTION_LEAD = timedelta(minutes=2)
 _OPENING_CUTOFF, _AUCTION_AGAIN = time(9, 28), time(19, 0)
 _CLOSING_LEAD_NS = 10 * MINUTE_NS
 _CLOSING_CUTOFF = time(15, 50)
@@ -264,9 +263,7 @@ def _class_type(case: Case) -> None:
     wanted = case.wanted
     if wanted.order_class is OrderClass.OCO and wanted.type is not OrderType.LIMIT:
         raise unprocessable("oco orders must be limit orders")
-    if wanted.order_class in (OrderClass.BRACKET, OrderClass.OTO) and wanted.type not in PLAIN | STOPS - {
-        OrderType.TRAILING_STOP
-    }:
+    if wanted.order_class in (OrderClass.BRACKET, OrderClass.OTO) and wanted.type is OrderType.TRAILING_STOP:
         raise unprocessable(f"{wanted.order_class} orders must be market, limit or stop orders")
 
 

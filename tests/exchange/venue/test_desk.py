@@ -6,9 +6,9 @@ from decimal import Decimal as D
 import pytest
 
 from hftd.domain.convert import DAY_NS, MINUTE_NS
-from hftd.domain.orders import OrderClass, OrderStatus, ReportKind
+from hftd.domain.orders import OrderClass, OrderStatus, OrderType, ReportKind, Side
 from hftd.exchange.venue.happenings import OrderChanged
-from hftd.exchange.venue.orders import Changes, Order
+from hftd.exchange.venue.orders import Changes, NewOrder, Order
 from hftd.exchange.venue.queries import OrderFilter, Status
 from hftd.exchange.venue.refusals import Refusal
 from hftd.exchange.venue.settings import FeeSchedule, StopTrigger, VenueSettings
@@ -415,6 +415,20 @@ def test_an_order_for_extended_hours_of_the_night_ends_with_the_next_day(world: 
     assert world.now(order).expires_at_ns is None
     world.open()
     assert world.now(order).expires_at_ns == CLOSE_NS + 240 * MINUTE_NS
+
+
+def test_an_order_for_extended_hours_of_the_evening_ends_with_it(market: World) -> None:
+    market.close()
+    evening = market.buy(5, "limit", limit_price="95", extended_hours=True)
+    assert market.now(evening).expires_at_ns == CLOSE_NS + 240 * MINUTE_NS
+    market.venue.on_time(CLOSE_NS + 240 * MINUTE_NS)
+    assert market.status(evening) is S.EXPIRED
+    night = market.venue.submit(
+        market.id,
+        NewOrder("AAPL", Side.BUY, D(5), type=OrderType.LIMIT, limit_price=D(95), extended_hours=True),
+        market.step(),
+    )
+    assert market.now(night).expires_at_ns is None
 
 
 def test_orders_wait_while_their_symbol_is_halted(market: World) -> None:

@@ -99,6 +99,8 @@ class VenueMachine(RuleBasedStateMachine):
             assert item.order.is_open or item.order.legs, "only a link to a leg may change after the end"
         else:
             assert NEXT[before, item.kind] is item.order.status
+        if (item.order.reject_reason or "").startswith("insufficient qty"):
+            assert item.order.notional is not None or item.order.parent is not None, "an order lost its cover"
         if item.execution is not None and item.order.position_intent in CLOSERS:
             assert item.position_quantity is not None
             sign = 1 if item.order.position_intent is PositionIntent.SELL_TO_CLOSE else -1
