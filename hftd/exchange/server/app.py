@@ -5,6 +5,7 @@ import errno
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Final
 
@@ -18,8 +19,11 @@ from hftd.exchange.server import rest_account, rest_data, rest_market, rest_orde
 from hftd.exchange.server.call import Call, Handler, answer, error_answer
 from hftd.exchange.server.clock_socket import serve_clock
 from hftd.exchange.server.config import ExchangeConfig
+from hftd.exchange.server.connection import Connection
+from hftd.exchange.server.control import CONTROL_HOST, make_control
 from hftd.exchange.server.data_socket import serve_data
 from hftd.exchange.server.exchange import Exchange
+from hftd.exchange.server.faults import Fault, FaultKind, Target, faulty_answer
 from hftd.exchange.server.keys import Key
 from hftd.exchange.server.trade_socket import serve_trades
 from hftd.exchange.venue.refusals import Refusal
@@ -86,6 +90,7 @@ class Addresses(Struct, frozen=True):
     stream: str
     trades: str
     clock: str
+    control: str
     key: str
     secret: str
 
@@ -93,10 +98,12 @@ class Addresses(Struct, frozen=True):
 class RunningExchange:
     """An exchange on its port. Leaving its context stops it."""
 
-    def __init__(self, exchange: Exchange, runner: web.AppRunner, port: int) -> None:
+    def __init__(self, exchange: Exchange, runners: list[web.AppRunner]) -> None:
+        """`runners` serve clients and, if there are two, the control address."""
         self.exchange = exchange
-        self.port = port
-        self._runner = runner
+        self.port, *control = (runner.addresses[0][1] for runner in runners)
+        self.control = f"http://{CONTROL_HOST}:{control[0]}" if control else ""
+        self._runners = runners
         self._is_stopped = False
         self._time = asyncio.create_task(exchange.run())
 
@@ -116,6 +123,7 @@ class RunningExchange:
             stream=f"{stream}/v2/iex",
             trades=f"{stream}/stream",
             clock=f"{stream}/hftd/clock",
+            control=self.control,
             key=key.key,
             secret=key.secret,
         )
@@ -140,7 +148,8 @@ class RunningExchange:
         self._time.cancel()
         with suppress(asyncio.CancelledError, HftdError):
             await self._time
-        await self._runner.cleanup()
+        for runner in self._runners:
+            await runner.cleanup()
         self.exchange.close()
 
     async def __aenter__(self) -> "RunningExchange":
@@ -155,8 +164,23 @@ class RunningExchange:
 async def serve(config: ExchangeConfig, calendar: Calendar | None = None) -> RunningExchange:
     """Start an exchange. Raises HftdError when it cannot be opened or its port is taken."""
     exchange = Exchange(config, calendar)
+    runners = []
+    try:
+        runners.append(await _listening(make_app(exchange), config.host, config.port))
+        if config.control_port is not None:
+            control = make_control(exchange.faults, exchange.arm)
+            runners.append(await _listening(control, CONTROL_HOST, config.control_port))
+    except HftdError:
+        for runner in runners:
+            await runner.cleanup()
+        exchange.close()
+        raise
+    return RunningExchange(exchange, runners)
+
+
+async def _listening(app: web.Application, host: str, port: int) -> web.AppRunner:
     runner = web.AppRunner(
-        make_app(exchange),
+        app,
         access_log=None,
         max_line_size=LINE_BYTES_MAX,
         max_field_size=LINE_BYTES_MAX,
@@ -164,12 +188,11 @@ async def serve(config: ExchangeConfig, calendar: Calendar | None = None) -> Run
     )
     await runner.setup()
     try:
-        await web.TCPSite(runner, config.host, config.port).start()
+        await web.TCPSite(runner, host, port).start()
     except OSError as error:
         await runner.cleanup()
-        exchange.close()
-        raise HftdError(_cannot_listen(config, error)) from error
-    return RunningExchange(exchange, runner, runner.addresses[0][1])
+        raise HftdError(_cannot_listen(host, port, error)) from error
+    return runner
 
 
 def make_app(exchange: Exchange) -> web.Application:
@@ -185,17 +208,23 @@ def make_app(exchange: Exchange) -> web.Application:
 
 
 def _sockets(exchange: Exchange) -> dict[str, Served]:
+    def opener(target: Target) -> Callable[[Connection], None]:
+        return lambda connection: exchange.faults.attach(target, [connection])
+
     async def data(request: web.Request) -> web.StreamResponse:
-        return await serve_data(request, exchange.feed, exchange.keys, exchange.mark_late)
+        opened, authenticate = opener(Target.DATA), partial(exchange.authenticate, Target.DATA)
+        return await serve_data(request, exchange.feed, authenticate, opened, exchange.mark_late)
 
     async def trades(request: web.Request) -> web.StreamResponse:
-        return await serve_trades(request, exchange.trade_feed, exchange.keys, exchange.mark_late)
+        opened, authenticate = opener(Target.TRADES), partial(exchange.authenticate, Target.TRADES)
+        return await serve_trades(request, exchange.trade_feed, authenticate, opened, exchange.mark_late)
 
     async def clock(request: web.Request) -> web.StreamResponse:
-        account = _account_of(exchange, request)
+        account = None if exchange.faults.refuses(Target.CLOCK) else _account_of(exchange, request)
         if account is None:
             return error_answer(UNAUTHORIZED)
-        return await serve_clock(request, account, exchange.clock_feed, exchange.holds, exchange.mark)
+        opened = opener(Target.CLOCK)
+        return await serve_clock(request, account, exchange.clock_feed, exchange.holds, opened, exchange.mark)
 
     return {f"/v2/{{feed:{FEEDS}}}": data, "/stream": trades, "/stream/": trades, "/hftd/clock": clock}
 
@@ -207,6 +236,8 @@ def _endpoint(exchange: Exchange, handler: Handler, refusal: Refusal) -> Served:
         account = _account_of(exchange, request)
         if account is None:
             return error_answer(refusal)
+        if fault := exchange.faults.of_request(request, account):
+            return await _faulty(exchange, handler, request, account, fault)
         now_ns = exchange.timeline.now_ns()
         allowance = exchange.limit.ask(account, now_ns)
         if allowance and not allowance.granted:
@@ -219,6 +250,19 @@ def _endpoint(exchange: Exchange, handler: Handler, refusal: Refusal) -> Served:
         return response
 
     return served
+
+
+async def _faulty(
+    exchange: Exchange, handler: Handler, request: web.Request, account: str, fault: Fault
+) -> web.StreamResponse:
+    """What a client gets instead of an answer."""
+    call = Call(exchange, request, account, exchange.account_ids[account], exchange.timeline.now_ns())
+    if fault.done:
+        await _answered(handler, call)
+    await asyncio.sleep(fault.delay_s)
+    if fault.kind is FaultKind.CUT and request.transport is not None:
+        request.transport.abort()
+    return faulty_answer(fault)
 
 
 async def _answered(handler: Handler, call: Call) -> web.Response:
@@ -264,10 +308,10 @@ def _closer(exchange: Exchange) -> Callable[[web.Application], Awaitable[None]]:
     return close
 
 
-def _cannot_listen(config: ExchangeConfig, error: OSError) -> str:
+def _cannot_listen(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
-            f"port {config.port} on {config.host} is in use by another program: choose another with --port, "
+            f"port {port} on {host} is in use by another program: choose another with --port, "
             "or --port 0 for a free one"
         )
-    return f"cannot listen on {config.host}, port {config.port}: {error.strerror}"
+    return f"cannot listen on {host}, port {port}: {error.strerror}"

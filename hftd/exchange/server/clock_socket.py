@@ -56,11 +56,20 @@ class ClockFeed:
 
 
 async def serve_clock(
-    request: web.Request, account: str, feed: ClockFeed, holds: Holds, mark: Callable[[str, int], None]
+    request: web.Request,
+    account: str,
+    feed: ClockFeed,
+    holds: Holds,
+    opened: Callable[[Connection], None],
+    mark: Callable[[str, int], None],
 ) -> web.WebSocketResponse:
-    """Serve one client of `account` until it leaves. `mark(account, n)` marks the account's lockstep sockets."""
+    """Serve one client of `account` until it leaves. `mark(account, n)` marks the account's lockstep sockets.
+
+    `opened` is told when it has come.
+    """
     connection = await accept(request)
     connection.account = account
+    opened(connection)
     connection.codec = Codec.JSON
     connection.lockstep = request.query.get("lockstep") == "1"
     client = None

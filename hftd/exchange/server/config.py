@@ -17,6 +17,8 @@ class ExchangeConfig:
     `symbols` empty means all of the tape, or SPY. `wait`: time stands still until a client of `/hftd/clock` is
     connected. `start_ns` is where time starts when the state directory knows none.
     `requests_a_minute` is each key's limit in exchange time, 0 for none. `tied`: the end of standard input ends it.
+    `faults` is a schedule of faults; `control_port` opens the control address for more of them (0: a free port).
+    `partial_fill_chance` and `reject_chance` are probabilities, drawn from `seed`.
     """
 
     state: Path
@@ -32,6 +34,10 @@ class ExchangeConfig:
     start_ns: int | None = None
     requests_a_minute: int = 200
     tied: bool = False
+    faults: Path | None = None
+    control_port: int | None = None
+    partial_fill_chance: float = 0.0
+    reject_chance: float = 0.0
 
     @property
     def keeps_wall_time(self) -> bool:

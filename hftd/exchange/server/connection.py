@@ -25,7 +25,7 @@ LOCKSTEP_HEADER = "X-Hftd-Lockstep"
 class Connection:
     """An upgraded websocket. `account` is empty until it has authenticated. `opcode` is that of its data frames.
 
-    `farewell` makes the frame that a client gets which is too slow.
+    `farewell` makes the frame that a client gets which is too slow. Frames may be made to pass a `gate`.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class Connection:
         self.account = ""
         self.is_cut = False
         self.farewell: Callable[[], bytes] = bytes
+        self.gate: Callable[[bytes], None] | None = None
         self._transport = transport
 
     def send(self, message: object) -> None:
@@ -45,6 +46,13 @@ class Connection:
         self.write(frame(encode(self.codec, message), self.opcode))
 
     def write(self, framed: bytes) -> None:
+        """Write whole frames, through the gate if there is one."""
+        if self.gate is None:
+            self.write_now(framed)
+        else:
+            self.gate(framed)
+
+    def write_now(self, framed: bytes) -> None:
         """Write whole frames, unless the client has fallen too far behind: then cut it off."""
         if self.is_cut or self._transport.is_closing():
             return
@@ -60,6 +68,11 @@ class Connection:
             self._transport.write(farewell)
         self._transport.close()
         asyncio.get_running_loop().call_later(FAREWELL_S, self._transport.abort)
+
+    def abort(self) -> None:
+        """Cut the connection without a word."""
+        self.is_cut = True
+        self._transport.abort()
 
 
 async def accept(request: web.Request, json_opcode: int = TEXT) -> Connection:

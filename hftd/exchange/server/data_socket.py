@@ -9,7 +9,7 @@ from aiohttp import WSMsgType, web
 from hftd.exchange.server.codec import decode, encode, frame, joined
 from hftd.exchange.server.connection import Connection, accept
 from hftd.exchange.server.feed import Feed, Interest, acknowledgement, changed
-from hftd.exchange.server.keys import Keys
+from hftd.exchange.server.keys import Authenticate
 
 AUTHENTICATION_S = 10.0
 SYMBOLS_MAX = 10_000
@@ -35,10 +35,12 @@ CLOSING = frozenset({402, 404})
 class DataConversation:
     """What one client and the data socket say to each other. Nothing here waits."""
 
-    def __init__(self, connection: Connection, feed: Feed, keys: Keys, joined_by: Callable[[Connection], None]) -> None:
+    def __init__(
+        self, connection: Connection, feed: Feed, authenticate: Authenticate, joined_by: Callable[[Connection], None]
+    ) -> None:
         self._connection = connection
         self._feed = feed
-        self._keys = keys
+        self._authenticated = authenticate
         self._joined_by = joined_by
         self.is_over = False
         connection.farewell = lambda: _framed(connection, error_message(407))
@@ -65,7 +67,7 @@ class DataConversation:
         if self._connection.account:
             return self._fail(403)
         key, secret = request.get("key"), request.get("secret")
-        account = self._keys.account_of(key, secret) if isinstance(key, str) and isinstance(secret, str) else None
+        account = self._authenticated(key, secret) if isinstance(key, str) and isinstance(secret, str) else None
         if account is None:
             return self._fail(402)
         self._connection.account = account
@@ -111,11 +113,16 @@ def error_message(code: int) -> dict[str, Any]:
 
 
 async def serve_data(
-    request: web.Request, feed: Feed, keys: Keys, joined_by: Callable[[Connection], None]
+    request: web.Request,
+    feed: Feed,
+    authenticate: Authenticate,
+    opened: Callable[[Connection], None],
+    joined_by: Callable[[Connection], None],
 ) -> web.WebSocketResponse:
-    """Serve one client until it leaves. `joined_by` is told when it has authenticated."""
+    """Serve one client until it leaves. `opened` and `joined_by` are told when it has come, and authenticated."""
     connection = await accept(request)
-    conversation = DataConversation(connection, feed, keys, joined_by)
+    opened(connection)
+    conversation = DataConversation(connection, feed, authenticate, joined_by)
     conversation.greet()
     timeout = asyncio.get_running_loop().call_later(AUTHENTICATION_S, _time_out, conversation, connection)
     try:

@@ -5,6 +5,7 @@ transaction, before anything is told. What a client asks for over REST happens b
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -21,7 +22,16 @@ from hftd.exchange.market.agenda import Agenda, Turn, TurningPoint
 from hftd.exchange.server.clock_socket import ClockFeed
 from hftd.exchange.server.config import ExchangeConfig
 from hftd.exchange.server.connection import Connection
-from hftd.exchange.server.feed import DataMessage, Feed, bar_message, daily_message, quote_message, trade_message
+from hftd.exchange.server.faults import ONCE, Fault, FaultKind, Faults, Target, check_fault, load_schedule
+from hftd.exchange.server.feed import (
+    DataMessage,
+    Feed,
+    bar_message,
+    daily_message,
+    quote_message,
+    status_message,
+    trade_message,
+)
 from hftd.exchange.server.history import History
 from hftd.exchange.server.keys import load_keys
 from hftd.exchange.server.limits import RateLimit
@@ -94,6 +104,8 @@ class Exchange:
         self.feed = Feed()
         self.trade_feed = TradeFeed()
         self.holds = Holds(self._stop_for_lockstep, self._go_after_lockstep)
+        self.faults = Faults(config.seed, self._sockets, self.feed)
+        self._schedule = deque(load_schedule(config.faults, self.market.symbols) if config.faults else ())
         self.clock_feed = ClockFeed(self.timeline, self.holds, self._clock_presence)
         self._target_ns = start_ns
         self._resume(self.store.get("played_ns", int) or start_ns, start_ns)
@@ -158,6 +170,40 @@ class Exchange:
             if connection.lockstep and connection.account == account:
                 self._mark_socket(connection, hold)
 
+    # Faults
+
+    def arm(self, fault: Fault) -> int:
+        """Let `fault` befall: its number if it lasts, else 0. Raises HftdError for one that makes no sense."""
+        check_fault(fault, self.market.symbols)
+        now_ns = self.timeline.now_ns()
+        if fault.kind not in ONCE:
+            return self.faults.add(fault)
+        if fault.kind is FaultKind.DROP:
+            self.faults.drop(fault)
+        elif fault.kind is FaultKind.PRINT:
+            self._hold(self.faults.publish_print(fault, now_ns))
+        else:
+            self._halt_or_resume(fault, now_ns)
+        return 0
+
+    def authenticate(self, target: Target, key: str, secret: str) -> str | None:
+        """The account that a socket's keys open, unless a fault turns it away."""
+        return None if self.faults.refuses(target) else self.keys.account_of(key, secret)
+
+    def _halt_or_resume(self, fault: Fault, now_ns: int) -> None:
+        act = self.venue.halt if fault.kind is FaultKind.HALT else self.venue.resume
+        act(fault.symbol, now_ns)
+        self.commit()
+        self._hold(self.feed.publish([status_message(fault.symbol, now_ns, halted=fault.kind is FaultKind.HALT)]))
+
+    def _sockets(self, target: Target) -> Iterable[Connection]:
+        sockets = {
+            Target.DATA: self.feed.connections,
+            Target.TRADES: self.trade_feed.connections,
+            Target.CLOCK: self.clock_feed.connections,
+        }
+        return sockets[target]() if target in sockets else ()
+
     # Moments
 
     def _resume(self, played_ns: int, start_ns: int) -> None:
@@ -189,7 +235,8 @@ class Exchange:
     def _due_ns(self) -> int | None:
         play_ns = self._play.next_ns if self._play else None
         turn_ns = self._next.time_ns if self._next else None
-        return min((time_ns for time_ns in (play_ns, turn_ns) if time_ns is not None), default=None)
+        fault_ns = max(self._schedule[0][0], self.timeline.now_ns()) if self._schedule else None
+        return min((time_ns for time_ns in (play_ns, turn_ns, fault_ns) if time_ns is not None), default=None)
 
     def _wait_s(self, due_ns: int | None) -> float:
         """Wall seconds until `due_ns` comes; infinite when something must change first."""
@@ -219,6 +266,8 @@ class Exchange:
         turned = self._turn(time_ns, Turn.OPEN)
         data = self._play_at(time_ns)
         self.venue.on_time(time_ns)
+        while self._schedule and self._schedule[0][0] <= time_ns:
+            self.arm(self._schedule.popleft()[1])
         turned += self._turn(time_ns, Turn.CLOSE) + self._turn(time_ns, Turn.LEAP)
         happenings = self.venue.drain()
         self._write(happenings, time_ns)

@@ -63,6 +63,13 @@ def daily_message(bar: Bar) -> DataMessage:
     return DataMessage("dailyBars", bar.symbol, {"T": "d", "S": bar.symbol, **bar_fields(bar)})
 
 
+def status_message(symbol: str, time_ns: int, *, halted: bool) -> DataMessage:
+    """A halt or a resumption, in the codes of tapes A and B (CTA)."""
+    status = {"sc": "2", "sm": "Trading Halt"} if halted else {"sc": "3", "sm": "Resume"}
+    body = {"T": "s", "S": symbol, **status, "rc": "", "rm": "", "t": Moment(time_ns), "z": TAPE_CODE}
+    return DataMessage("statuses", symbol, body)
+
+
 def trade_fields(trade: Trade) -> dict[str, Any]:
     """A trade without `T` and `S`, as sockets and REST have it."""
     return {

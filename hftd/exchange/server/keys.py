@@ -5,12 +5,15 @@ import json
 import os
 import secrets
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from msgspec import Struct
 
 from hftd.errors import StateError
+
+Authenticate = Callable[[str, str], str | None]
+"""From a key and a secret to the name of the account that they open, None if they open none."""
 
 _LETTERS = string.ascii_uppercase + string.digits
 

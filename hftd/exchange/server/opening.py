@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
+
 from hftd.calendar import Calendar
 from hftd.clock import wall_ns
 from hftd.domain.convert import SECOND_NS, rfc3339_of
@@ -67,7 +69,9 @@ def make_venue(
     config: ExchangeConfig, market: Market, assets: Mapping[str, Asset], state: VenueState | None, time_ns: int
 ) -> Venue:
     """The venue as it was written, with an account for each name; new accounts are opened at `time_ns`."""
-    venue = Venue(VenueSettings(), market.liquidity, assets, lambda: str(uuid4()))
+    settings = VenueSettings(partial_fill_chance=config.partial_fill_chance, reject_chance=config.reject_chance)
+    draw = np.random.default_rng(config.seed).random
+    venue = Venue(settings, market.liquidity, assets, lambda: str(uuid4()), draw)
     if state is not None:
         venue.restore(state)
     known = {account.name for account in venue.accounts()}

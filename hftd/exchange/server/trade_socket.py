@@ -8,7 +8,7 @@ from aiohttp import WSMsgType, web
 
 from hftd.exchange.server.codec import BINARY, Codec, decode, encode, frame
 from hftd.exchange.server.connection import Connection, accept
-from hftd.exchange.server.keys import Keys
+from hftd.exchange.server.keys import Authenticate
 
 TRADE_UPDATES = "trade_updates"
 
@@ -62,11 +62,15 @@ class TradeConversation:
     """What one client and the trade-updates socket say to each other. Nothing here waits."""
 
     def __init__(
-        self, connection: Connection, feed: TradeFeed, keys: Keys, joined_by: Callable[[Connection], None]
+        self,
+        connection: Connection,
+        feed: TradeFeed,
+        authenticate: Authenticate,
+        joined_by: Callable[[Connection], None],
     ) -> None:
         self._connection = connection
         self._feed = feed
-        self._keys = keys
+        self._authenticated = authenticate
         self._joined_by = joined_by
 
     def hear(self, data: str | bytes) -> None:
@@ -84,7 +88,7 @@ class TradeConversation:
         named = data if isinstance(data, dict) else request
         key = named.get("key_id", named.get("key"))
         secret = named.get("secret_key", named.get("secret"))
-        account = self._keys.account_of(key, secret) if isinstance(key, str) and isinstance(secret, str) else None
+        account = self._authenticated(key, secret) if isinstance(key, str) and isinstance(secret, str) else None
         if account is None:
             return self._authorization("unauthorized", "authenticate")
         self._feed.leave(self._connection)
@@ -122,11 +126,19 @@ _ACTIONS: dict[str, Callable[[TradeConversation, dict[str, Any]], None]] = {
 
 
 async def serve_trades(
-    request: web.Request, feed: TradeFeed, keys: Keys, joined_by: Callable[[Connection], None]
+    request: web.Request,
+    feed: TradeFeed,
+    authenticate: Authenticate,
+    opened: Callable[[Connection], None],
+    joined_by: Callable[[Connection], None],
 ) -> web.WebSocketResponse:
-    """Serve one client until it leaves. JSON goes in binary frames, as from the paper host."""
+    """Serve one client until it leaves. JSON goes in binary frames, as from the paper host.
+
+    `opened` and `joined_by` are told when it has come, and authenticated.
+    """
     connection = await accept(request, json_opcode=BINARY)
-    conversation = TradeConversation(connection, feed, keys, joined_by)
+    opened(connection)
+    conversation = TradeConversation(connection, feed, authenticate, joined_by)
     try:
         async for message in connection.socket:
             if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
