@@ -181,12 +181,11 @@ class Daemon:
         wake_ns = session.open_ns - LEAD_NS
         if self._clock.now_ns() >= wake_ns:
             return
-        opens = f"{datetime_of(session.open_ns).astimezone(NEW_YORK):%a %Y-%m-%d %H:%M} New York"
+        opens = _in_new_york(session.open_ns)
         asleep_s = (wake_ns - self._clock.now_ns()) // SECOND_NS
         log.info("market.closed", opens=opens, sleeping=_length_of(asleep_s))
         self._say("closed", f"closed; asleep until {opens}")
-        if (told := await self._broker_clock()) is not None and told.is_open:
-            self._warn_disagreement("closed", "open")
+        await self._compare_next_open(session)
         await self._pump(wake_ns)
 
     async def _trade(self, session: Session, trader: Trader) -> None:
@@ -315,6 +314,17 @@ class Daemon:
 
     def _warn_disagreement(self, calendar: str, broker: str) -> None:
         log.warning("session.disagreement", calendar=f"{self._calendar.name} says {calendar}", broker=f"says {broker}")
+
+    async def _compare_next_open(self, session: Session) -> None:
+        """Warn of a session that only one of calendar and broker expects, before sleeping through it."""
+        told = await self._broker_clock()
+        if told is None:
+            return
+        if told.is_open:
+            self._warn_disagreement("closed", "open")
+        elif told.next_open_ns != session.open_ns:
+            ours, theirs = _in_new_york(session.open_ns), _in_new_york(told.next_open_ns)
+            self._warn_disagreement(f"next open {ours}", f"next open {theirs}")
 
     async def _is_really_open(self, session: Session) -> bool:
         """Wait until the broker too says open; False when it never does, or when told to stop."""
@@ -509,6 +519,10 @@ def status_line(engine: Engine, tally: Tally) -> str:
         f"P&L {signed_money(engine.profit)}",
     )
     return " · ".join(parts)
+
+
+def _in_new_york(time_ns: int) -> str:
+    return f"{datetime_of(time_ns).astimezone(NEW_YORK):%a %Y-%m-%d %H:%M} New York"
 
 
 def _length_of(seconds: int) -> str:

@@ -164,6 +164,20 @@ async def test_a_closing_that_the_calendar_does_not_know(tmp_path: Path):
     assert [line["day"].isoformat() for line in walk.logged("session.opened")] == ["2026-11-27"]
 
 
+async def test_a_session_that_the_calendar_does_not_know(tmp_path: Path):
+    """The daemon sleeps through it, but says so, already when it goes to sleep."""
+    really = sessions_of("2026-11-25 09:30-16:00", "2026-11-26 09:30-16:00", *AFTER)
+    walk = Walk(tmp_path, "2026-11-25 06:00", really=really)
+    await walk.live(until="2026-11-26 11:00")
+    assert disagreements(walk) == [
+        ("NYSE says next open Fri 2026-11-27 09:30 New York", "says next open Thu 2026-11-26 09:30 New York")
+    ]
+    await walk.live(until="2026-11-27 20:00")
+    assert disagreements(walk)[1:] == [("NYSE says closed", "says open")]
+    assert walk.journaled == ["2026-11-25", "2026-11-27"]
+    assert days_of(await walk.booked()) == {"2026-11-25", "2026-11-27"}
+
+
 async def test_a_late_open(tmp_path: Path):
     walk = Walk(tmp_path, "2026-11-25 09:00", really=sessions_of("2026-11-25 10:30-16:00", *AFTER))
     await walk.live(until="2026-11-25 20:00")
