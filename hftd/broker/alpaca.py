@@ -83,9 +83,13 @@ class AlpacaBroker:
         await asyncio.to_thread(preload)
         self._sink = sink
         session = self._open_session()
+        opening = [asyncio.create_task(socket.open(session)) for socket in (self._trades, self._data)]
         try:
-            await asyncio.gather(self._trades.open(session), self._data.open(session))
+            await asyncio.gather(*opening)
         except BaseException:
+            for task in opening:
+                task.cancel()
+            await asyncio.wait(opening)
             await self.disconnect_feeds()
             raise
 
