@@ -31,6 +31,8 @@ from hftd.engine.risk import Limits, Proposal, Refusal, refusal_of
 from hftd.engine.state import HookCaller, ModelContext, OrderState, RunningModel, call_hook
 
 FLATTEN = "flatten"
+BROKER_CLOSED = "broker_closed"
+"""The rule of a halt because the broker says closed: until it is resumed nothing can be sent, nor anything closed."""
 FLATTEN_ATTEMPTS = 3
 """How often a closing order may be refused, or end unfilled, before the engine stops trying and says so."""
 
@@ -219,6 +221,9 @@ class Engine:
         self.flattening = True
         for order in list(self.working.values()):
             self._cancel(order, "flatten before the close")
+        self._flatten_all()
+
+    def _flatten_all(self) -> None:
         for running in self.models.values():
             for symbol in list(running.portfolio.holdings):
                 self._flatten(running, symbol)
@@ -227,7 +232,9 @@ class Engine:
         self.halted = event.rule
 
     def _on_resumed(self, event: events.TradingResumed) -> None:
-        self.halted = None
+        was, self.halted = self.halted, None
+        if was == BROKER_CLOSED and self.flattening:
+            self._flatten_all()
 
     def _on_symbol_halted(self, event: events.SymbolHalted) -> None:
         self.halted_symbols[event.symbol] = event.reason
@@ -268,7 +275,12 @@ class Engine:
             return "late"
         if self.time_ns >= self.session.close_ns:
             return "after_close"
-        return None if self.is_open and self.session.is_open(self.time_ns) else "closed"
+        return None if self._market_is_open else "closed"
+
+    @property
+    def _market_is_open(self) -> bool:
+        """Whether calendar and broker both say open."""
+        return self.is_open and self.session.is_open(self.time_ns) and self.halted != BROKER_CLOSED
 
     def _want_of(self, running: RunningModel, intent: Target) -> Want | None:
         missing = intent.quantity - self._aim(running, intent.symbol)
@@ -434,7 +446,7 @@ class Engine:
         """Close what a model holds of `symbol`, once none of its orders there is working any more."""
         held = running.portfolio.quantity(symbol)
         busy = any(order.owner is running and order.request.symbol == symbol for order in self.working.values())
-        if not held or busy or not self.session.is_open(self.time_ns):
+        if not held or busy or not self._market_is_open:
             return
         if self._flatten_refusals.get((running.model_id, symbol), 0) >= FLATTEN_ATTEMPTS:
             self._stop("not_flattened", f"{held} {symbol} could not be closed before the close", running.model_id)

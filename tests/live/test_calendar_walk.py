@@ -206,6 +206,28 @@ async def test_a_closing_in_mid_session_halts_and_the_reopening_resumes(tmp_path
     assert len(walk.logged("account.agrees")) == 1
 
 
+async def test_a_closing_in_mid_session_for_good(tmp_path: Path):
+    """Not even what closes a position is sent to a closed market."""
+    walk = Walk(tmp_path, "2026-11-25 09:00", really=sessions_of("2026-11-25 09:30-11:02", *AFTER))
+    await walk.live(until="2026-11-25 20:00")
+    (halted,) = walk.events("2026-11-25", TradingHalted)
+    assert halted.rule == "broker_closed"
+    assert not any(order.submitted_at_ns > at("2026-11-25 11:02") for order in await walk.booked())
+
+
+async def test_what_could_not_be_closed_while_the_broker_was_closed_is_closed_once_it_reopens(tmp_path: Path):
+    hours = sessions_of("2026-11-25 09:30-15:02", "2026-11-25 15:40-16:00", *AFTER)
+    walk = Walk(tmp_path, "2026-11-25 09:00", really=hours, flatten_minutes=30)
+    outcome = await walk.live(until="2026-11-25 20:00")
+    (timer,) = walk.events("2026-11-25", TimerFired)
+    (resumed,) = walk.events("2026-11-25", TradingResumed)
+    assert timer.time_ns == at("2026-11-25 15:30")
+    flattening = [order for order in await walk.booked() if order.submitted_at_ns > at("2026-11-25 15:02")]
+    assert [order.submitted_at_ns for order in flattening] == [resumed.time_ns]
+    assert outcome.positions == {}
+    assert len(walk.logged("account.agrees")) == 1
+
+
 # Wall time -----------------------------------------------------------------------------------------------------------
 
 
