@@ -24,6 +24,16 @@ class BarReceived(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
         return self.bar.known_at_ns
 
 
+class BarCorrected(Struct, frozen=True, tag_field="kind", tag="bar.corrected"):
+    """A bar published before was revised after late trades. What was decided on it stands."""
+
+    bar: Bar
+
+    @property
+    def time_ns(self) -> int:
+        return self.bar.known_at_ns
+
+
 class QuoteReceived(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="quote.received"):
     quote: Quote
     late: bool = False
@@ -112,6 +122,13 @@ class SymbolHalted(Struct, frozen=True, tag_field="kind", tag="symbol.halted"):
     reason: str
 
 
+class SymbolResumed(Struct, frozen=True, tag_field="kind", tag="symbol.resumed"):
+    """Trading in a halted symbol goes on."""
+
+    time_ns: int
+    symbol: str
+
+
 class PrintQuarantined(Struct, frozen=True, tag_field="kind", tag="print.quarantined"):
     """A bar that no model is shown. Its prices are kept as text, for they may be no numbers at all."""
 
@@ -133,6 +150,7 @@ class ModelFaulted(Struct, frozen=True, tag_field="kind", tag="model.faulted"):
 
 Event = (
     BarReceived
+    | BarCorrected
     | QuoteReceived
     | TradeReceived
     | OrderReported
@@ -143,6 +161,7 @@ Event = (
     | TradingHalted
     | TradingResumed
     | SymbolHalted
+    | SymbolResumed
     | PrintQuarantined
     | ModelFaulted
 )

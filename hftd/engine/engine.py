@@ -82,7 +82,9 @@ class Engine:
             events.TradingHalted: self._on_halted,
             events.TradingResumed: self._on_resumed,
             events.SymbolHalted: self._on_symbol_halted,
-            events.PrintQuarantined: self._on_quarantined,
+            events.SymbolResumed: self._on_symbol_resumed,
+            events.PrintQuarantined: self._on_remark,
+            events.BarCorrected: self._on_remark,
             events.ModelFaulted: self._on_faulted,
         }
         for running in self.models.values():
@@ -239,8 +241,11 @@ class Engine:
     def _on_symbol_halted(self, event: events.SymbolHalted) -> None:
         self.halted_symbols[event.symbol] = event.reason
 
-    def _on_quarantined(self, event: events.PrintQuarantined) -> None:
-        """Nobody is told: it stands in the journal, and is counted."""
+    def _on_symbol_resumed(self, event: events.SymbolResumed) -> None:
+        self.halted_symbols.pop(event.symbol, None)
+
+    def _on_remark(self, event: events.PrintQuarantined | events.BarCorrected) -> None:
+        """No model is told: it stands in the journal, and is counted."""
 
     def _on_faulted(self, event: events.ModelFaulted) -> None:
         running = self.models[event.model_id]

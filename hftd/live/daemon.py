@@ -27,6 +27,7 @@ from hftd.broker.base import (
     MarketMessage,
     Message,
     Sink,
+    TradingStatus,
     UnknownMessage,
 )
 from hftd.calendar import NEW_YORK, Calendar
@@ -38,6 +39,8 @@ from hftd.domain.events import (
     OrderReported,
     SessionClosed,
     SessionOpened,
+    SymbolHalted,
+    SymbolResumed,
     TradingHalted,
     TradingResumed,
 )
@@ -49,6 +52,7 @@ from hftd.engine.state import HookCaller, RunningModel
 from hftd.engine.tally import Tally
 from hftd.errors import BrokerError, BrokerUnavailable
 from hftd.journal import Journal, journal_path
+from hftd.live.feed import FeedKeeper
 from hftd.live.inbox import Inbox, Overflowed
 from hftd.live.lockstep import Lockstep
 from hftd.live.reconcile import missing_reports
@@ -66,6 +70,9 @@ LINGER_NS = MINUTE_NS
 """How long after the close the last bar and the last reports are waited for."""
 CLOCK_CHECK_NS = 5 * MINUTE_NS
 """How often during a session the broker is asked whether the market is open."""
+HALT_CODES = frozenset({"2", "H", "P"})
+RESUME_CODES = frozenset({"3", "T"})
+"""Trading-status codes of the tapes: CTA's 2 (halt), 3 (resume); UTP's H (halt), P (volatility pause), T (resume)."""
 DISAGREEMENT_RETRY_NS = 30 * SECOND_NS
 
 
@@ -121,6 +128,7 @@ class Daemon:
         self._lockstep = Lockstep(done, self._is_busy) if done else None
         self.inbox = Inbox(clock, self._on_idle)
         self._trader: Trader | None = None
+        self._keeper: FeedKeeper | None = None
         self._carried = Carried()
         self._realised = Decimal(0)
         self._unrealised = Decimal(0)
@@ -211,12 +219,16 @@ class Daemon:
             return None
         trader, unanswered = self._make_trader(session, account)
         await self._reconcile(trader, unanswered)
-        await self._backfill(session, trader)
+        self._keeper = FeedKeeper(
+            trader, self._broker, self._clock, session, self.plan.symbols, in_lockstep=self._lockstep is not None
+        )
+        await self._keeper.backfill()
         return trader
 
     async def _connect(self) -> Account:
         await self._broker.connect(self._receive)
-        await self._broker.subscribe(bars=self.plan.symbols)
+        symbols = self.plan.symbols
+        await self._broker.subscribe(bars=symbols, updated_bars=symbols, statuses=symbols)
         return await self._broker.account()
 
     def _make_trader(self, session: Session, account: Account) -> tuple[Trader, dict[str, SubmitOrder]]:
@@ -290,19 +302,6 @@ class Daemon:
                 log.info("order.reconciled", id=report.client_order_id, report=str(report.kind))
                 trader.take(OrderReported(report), "reconciliation")
 
-    async def _backfill(self, session: Session, trader: Trader) -> None:
-        """Bars that were missed come by REST, marked late: the model learns from them and does not trade on them."""
-        now_ns = self._clock.now_ns()
-        known_ns = min((trader.admission.last_bar_ns(symbol) for symbol in self.plan.symbols), default=0)
-        start_ns = max(session.open_ns, known_ns + MINUTE_NS)
-        end_ns = min(now_ns, session.close_ns) - MINUTE_NS
-        if start_ns > end_ns:
-            return
-        bars = await self._patiently(lambda: self._broker.bars(self.plan.symbols, start_ns, end_ns)) or []
-        log.info("bars.backfilled", bars=len(bars), since=f"{datetime_of(start_ns).astimezone(NEW_YORK):%H:%M}")
-        for bar in bars:
-            trader.take_market(bar, "backfill", self._clock.now_ns(), late=True)
-
     # -- is the market open? -------------------------------------------------------------------------------------
 
     async def _broker_clock(self) -> BrokerClock | None:
@@ -371,12 +370,15 @@ class Daemon:
             await self._deal_with(item)
         if self._trader is not None:
             self._trader.take_timers()
+            if self._keeper is not None:
+                await self._keeper.check()
             self._say_trading()
         self._notifier.watchdog()
 
     def _next_wake_ns(self, until_ns: int) -> int:
         timer_ns = self._trader.engine.next_timer_ns if self._trader else None
-        return until_ns if timer_ns is None else min(until_ns, timer_ns)
+        check_ns = self._keeper.next_check_ns if self._keeper else None
+        return min(time_ns for time_ns in (until_ns, timer_ns, check_ns) if time_ns is not None)
 
     async def _tick(self) -> None:
         """Make the loop go round often enough for the service manager's watchdog."""
@@ -416,16 +418,21 @@ class Daemon:
             case Overflowed():
                 log.error("inbox.overflowed", lost=item.lost)
                 self._halt("overflow", f"{item.lost} messages arrived faster than they could be dealt with")
-            case _ if self._trader is not None:
-                self._take(self._trader, item)
+            case MarketMessage() if self._keeper is not None:
+                await self._keeper.take(item)
+            case ExecutionReport() if self._trader is not None:
+                self._trader.take(OrderReported(item), "broker")
+            case TradingStatus() if self._trader is not None:
+                self._follow_status(self._trader, item)
 
-    def _take(self, trader: Trader, item: Any) -> None:
-        if isinstance(item, ExecutionReport):
-            trader.take(OrderReported(item), "broker")
-        elif isinstance(item, MarketMessage) and not item.correction and not item.daily:
-            # in lockstep the whole of an instant is received at that instant, whenever the sockets delivered it
-            received_ns = self._clock.now_ns() if self._lockstep else item.received_ns
-            trader.take_market(item.data, "socket", received_ns)
+    def _follow_status(self, trader: Trader, status: TradingStatus) -> None:
+        words = status.message or status.code
+        if status.code in HALT_CODES:
+            trader.take(SymbolHalted(status.time_ns, status.symbol, "exchange", status.reason or words), "broker")
+        elif status.code in RESUME_CODES:
+            trader.take(SymbolResumed(status.time_ns, status.symbol), "broker")
+        else:
+            log.info("symbol.status", symbol=status.symbol, code=status.code, message=words)
 
     def _follow_clock(self, announcement: ClockAnnouncement) -> None:
         if isinstance(self._clock, ExchangeClock):
@@ -437,11 +444,11 @@ class Daemon:
         if status.feed is Feed.CLOCK:
             if status.state is not FeedState.UP and isinstance(self._clock, ExchangeClock):
                 self._clock.announce(self._clock.now_ns(), self._clock.speed, held=True)
-        elif status.state is FeedState.UP and status.quiet_since_ns and self._trader is not None:
+        elif status.state is FeedState.UP and status.quiet_since_ns and self._trader and self._keeper:
             if status.feed is Feed.TRADES:
                 await self._reconcile(self._trader)
             else:
-                await self._backfill(self._trader.engine.session, self._trader)
+                await self._keeper.backfill()
 
     def _halt(self, rule: str, reason: str) -> None:
         if self._trader is not None:
@@ -481,7 +488,7 @@ class Daemon:
         self._realised += engine.realised
         self._unrealised = engine.profit - engine.realised
         self._carried = carried_of(engine)
-        self._trader = None
+        self._trader = self._keeper = None
         trader.journal.close()
 
     # -- telling -------------------------------------------------------------------------------------------------

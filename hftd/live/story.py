@@ -110,6 +110,15 @@ class Story:
     def _symbol_halted(self, event: events.SymbolHalted) -> None:
         log.error("symbol.halted", symbol=event.symbol, rule=event.rule, reason=event.reason)
 
+    def _symbol_resumed(self, event: events.SymbolResumed) -> None:
+        log.info("symbol.resumed", symbol=event.symbol)
+
+    def _corrected(self, event: events.BarCorrected) -> None:
+        bar = event.bar
+        log.debug(
+            "bar.corrected", symbol=bar.symbol, minute=_clock_time(bar.time_ns), close=bar.close, volume=bar.volume
+        )
+
     def _quarantined(self, event: events.PrintQuarantined) -> None:
         log.warning("print.quarantined", symbol=event.symbol, reason=event.reason, bar=event.prices)
 
@@ -199,7 +208,9 @@ _EVENTS: dict[type, Callable[[Story, Any], None]] = {
     events.TradingHalted: Story._halted,
     events.TradingResumed: Story._resumed,
     events.SymbolHalted: Story._symbol_halted,
+    events.SymbolResumed: Story._symbol_resumed,
     events.PrintQuarantined: Story._quarantined,
+    events.BarCorrected: Story._corrected,
     events.ModelFaulted: Story._faulted,
 }
 

@@ -91,11 +91,15 @@ class Trader:
             self.take(TradeReceived(data, late or self._is_late(data.time_ns)), source, received_ns)
 
     def _take_bar(self, bar: Bar, source: str, received_ns: int, *, late: bool) -> None:
-        if (bar.symbol, bar.time_ns) in self._bars_seen:
+        if self.has_seen(bar):
             return  # a repetition, or backfilled meanwhile
         self._bars_seen.add((bar.symbol, bar.time_ns))
         for event in self.admission.judge(bar, late=late):
             self.take(event, source, received_ns)
+
+    def has_seen(self, bar: Bar) -> bool:
+        """Whether this bar, good or bad, was taken in already."""
+        return (bar.symbol, bar.time_ns) in self._bars_seen
 
     def recall(self, event: Event) -> None:
         """An event of this session that was stepped before a restart."""
