@@ -19,7 +19,6 @@ from hftd.exchange.server import rest_account, rest_data, rest_market, rest_orde
 from hftd.exchange.server.call import Call, Handler, answer, error_answer
 from hftd.exchange.server.clock_socket import serve_clock
 from hftd.exchange.server.config import ExchangeConfig
-from hftd.exchange.server.connection import Connection
 from hftd.exchange.server.control import CONTROL_HOST, make_control
 from hftd.exchange.server.data_socket import serve_data
 from hftd.exchange.server.exchange import Exchange
@@ -31,6 +30,7 @@ from hftd.exchange.venue.refusals import Refusal
 BODY_BYTES_MAX = 256 * 1024
 LINE_BYTES_MAX = 16 * 1024
 SHUTDOWN_S = 2.0
+SOCKETS_MAX = 2000
 FEEDS = "iex|sip|delayed_sip|otc|boats|overnight|test"
 
 Served = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -80,6 +80,7 @@ DATA: Final[tuple[tuple[str, str, Handler], ...]] = (
 )
 UNAUTHORIZED = Refusal(401, None, "unauthorized.")
 FORBIDDEN = Refusal(403, None, "forbidden.")
+TOO_MANY = Refusal(429, 42910000, "too many connections")
 
 
 class Addresses(Struct, frozen=True):
@@ -208,25 +209,30 @@ def make_app(exchange: Exchange) -> web.Application:
 
 
 def _sockets(exchange: Exchange) -> dict[str, Served]:
-    def opener(target: Target) -> Callable[[Connection], None]:
-        return lambda connection: exchange.faults.attach(target, [connection])
-
     async def data(request: web.Request) -> web.StreamResponse:
-        opened, authenticate = opener(Target.DATA), partial(exchange.authenticate, Target.DATA)
-        return await serve_data(request, exchange.feed, authenticate, opened, exchange.mark_late)
+        present, authenticate = partial(exchange.present, Target.DATA), partial(exchange.authenticate, Target.DATA)
+        return await serve_data(request, exchange.feed, authenticate, present, exchange.mark_late)
 
     async def trades(request: web.Request) -> web.StreamResponse:
-        opened, authenticate = opener(Target.TRADES), partial(exchange.authenticate, Target.TRADES)
-        return await serve_trades(request, exchange.trade_feed, authenticate, opened, exchange.mark_late)
+        present, authenticate = partial(exchange.present, Target.TRADES), partial(exchange.authenticate, Target.TRADES)
+        return await serve_trades(request, exchange.trade_feed, authenticate, present, exchange.mark_late)
 
     async def clock(request: web.Request) -> web.StreamResponse:
         account = None if exchange.faults.refuses(Target.CLOCK) else _account_of(exchange, request)
         if account is None:
             return error_answer(UNAUTHORIZED)
-        opened = opener(Target.CLOCK)
-        return await serve_clock(request, account, exchange.clock_feed, exchange.holds, opened, exchange.mark)
+        present = partial(exchange.present, Target.CLOCK)
+        return await serve_clock(request, account, exchange.clock_feed, exchange.holds, present, exchange.mark)
 
-    return {f"/v2/{{feed:{FEEDS}}}": data, "/stream": trades, "/stream/": trades, "/hftd/clock": clock}
+    def bounded(socket: Served) -> Served:
+        async def served(request: web.Request) -> web.StreamResponse:
+            is_full = sum(map(len, exchange.sockets.values())) >= SOCKETS_MAX
+            return error_answer(TOO_MANY) if is_full else await socket(request)
+
+        return served
+
+    paths = {f"/v2/{{feed:{FEEDS}}}": data, "/stream": trades, "/stream/": trades, "/hftd/clock": clock}
+    return {path: bounded(socket) for path, socket in paths.items()}
 
 
 def _endpoint(exchange: Exchange, handler: Handler, refusal: Refusal) -> Served:
@@ -300,8 +306,7 @@ async def _errors_as_json(request: web.Request, handler: Served) -> web.StreamRe
 
 def _closer(exchange: Exchange) -> Callable[[web.Application], Awaitable[None]]:
     async def close(app: web.Application) -> None:
-        feeds = (exchange.feed, exchange.trade_feed, exchange.clock_feed)
-        connections = [connection for feed in feeds for connection in feed.connections()]
+        connections = [connection for sockets in exchange.sockets.values() for connection in sockets]
         closing = [connection.socket.close(code=WSCloseCode.GOING_AWAY) for connection in connections]
         await asyncio.gather(*closing, return_exceptions=True)
 

@@ -8,12 +8,13 @@ from the moment it is connected, so that it may open and set up its other socket
 a hold gets that hold's mark when it has authenticated.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from aiohttp import WSMsgType, web
 
 from hftd.exchange.server.codec import Codec, decode
-from hftd.exchange.server.connection import Connection, accept
+from hftd.exchange.server.connection import Connection, Present, accept
 from hftd.exchange.server.lockstep import Holds, LockstepClient
 from hftd.exchange.server.timeline import Timeline
 
@@ -26,9 +27,6 @@ class ClockFeed:
         self._holds = holds
         self._on_presence = on_presence
         self._connections: set[Connection] = set()
-
-    def connections(self) -> Iterable[Connection]:
-        return self._connections
 
     def announce(self) -> None:
         """Tell everybody the time."""
@@ -60,36 +58,46 @@ async def serve_clock(
     account: str,
     feed: ClockFeed,
     holds: Holds,
-    opened: Callable[[Connection], None],
+    present: Present,
     mark: Callable[[str, int], None],
 ) -> web.WebSocketResponse:
-    """Serve one client of `account` until it leaves. `mark(account, n)` marks the account's lockstep sockets.
+    """Serve one client of `account` until it leaves. It is `present` meanwhile.
 
-    `opened` is told when it has come.
+    `mark(account, n)` marks the account's lockstep sockets.
     """
     connection = await accept(request)
     connection.account = account
-    opened(connection)
     connection.codec = Codec.JSON
     connection.lockstep = request.query.get("lockstep") == "1"
+    with present(connection), _taking_part(connection, feed, holds, mark) as client:
+        async for message in connection.socket:
+            if client and message.type is WSMsgType.TEXT:
+                holds.done(client, _done(message.data))
+    return connection.socket
+
+
+@contextmanager
+def _taking_part(
+    connection: Connection, feed: ClockFeed, holds: Holds, mark: Callable[[str, int], None]
+) -> Iterator[LockstepClient | None]:
+    """The connection gets announcements and, in lockstep, holds time."""
     client = None
     if connection.lockstep:
         client = LockstepClient(
-            account, lambda hold, jump: feed.tell(connection, hold, jump=jump), lambda hold: mark(account, hold)
+            connection.account,
+            lambda hold, jump: feed.tell(connection, hold, jump=jump),
+            lambda hold: mark(connection.account, hold),
         )
         holds.join(client)
     else:
         feed.tell(connection, 0)
     feed.join(connection)
     try:
-        async for message in connection.socket:
-            if client and message.type is WSMsgType.TEXT:
-                holds.done(client, _done(message.data))
+        yield client
     finally:
         feed.leave(connection)
         if client:
             holds.leave(client)
-    return connection.socket
 
 
 def _done(text: str) -> object:

@@ -6,6 +6,7 @@ read yet is bounded: a client that is too slow is told so and cut off, and costs
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from aiohttp import web
 
@@ -73,6 +74,10 @@ class Connection:
         """Cut the connection without a word."""
         self.is_cut = True
         self._transport.abort()
+
+
+Present = Callable[[Connection], AbstractContextManager[None]]
+"""Keeps a connection in the list of those that are open."""
 
 
 async def accept(request: web.Request, json_opcode: int = TEXT) -> Connection:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from aiohttp import WSMsgType, web
 
 from hftd.exchange.server.codec import decode, encode, frame, joined
-from hftd.exchange.server.connection import Connection, accept
+from hftd.exchange.server.connection import Connection, Present, accept
 from hftd.exchange.server.feed import Feed, Interest, acknowledgement, changed
 from hftd.exchange.server.keys import Authenticate
 
@@ -116,21 +116,21 @@ async def serve_data(
     request: web.Request,
     feed: Feed,
     authenticate: Authenticate,
-    opened: Callable[[Connection], None],
+    present: Present,
     joined_by: Callable[[Connection], None],
 ) -> web.WebSocketResponse:
-    """Serve one client until it leaves. `opened` and `joined_by` are told when it has come, and authenticated."""
+    """Serve one client until it leaves. It is `present` meanwhile; `joined_by` is told when it has authenticated."""
     connection = await accept(request)
-    opened(connection)
     conversation = DataConversation(connection, feed, authenticate, joined_by)
-    conversation.greet()
     timeout = asyncio.get_running_loop().call_later(AUTHENTICATION_S, _time_out, conversation, connection)
     try:
-        async for message in connection.socket:
-            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                conversation.hear(message.data)
-            if conversation.is_over:
-                await connection.socket.close()
+        with present(connection):
+            conversation.greet()
+            async for message in connection.socket:
+                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                    conversation.hear(message.data)
+                if conversation.is_over:
+                    await connection.socket.close()
     finally:
         timeout.cancel()
         feed.leave(connection)

@@ -6,8 +6,8 @@ transaction, before anything is told. What a client asks for over REST happens b
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from math import inf
 
@@ -104,7 +104,8 @@ class Exchange:
         self.feed = Feed()
         self.trade_feed = TradeFeed()
         self.holds = Holds(self._stop_for_lockstep, self._go_after_lockstep)
-        self.faults = Faults(config.seed, self._sockets, self.feed)
+        self.sockets: dict[Target, set[Connection]] = {target: set() for target in Target}
+        self.faults = Faults(config.seed, self.sockets, self.feed)
         self._schedule = deque(load_schedule(config.faults, self.market.symbols) if config.faults else ())
         self.clock_feed = ClockFeed(self.timeline, self.holds, self._clock_presence)
         self._target_ns = start_ns
@@ -196,13 +197,15 @@ class Exchange:
         self.commit()
         self._hold(self.feed.publish([status_message(fault.symbol, now_ns, halted=fault.kind is FaultKind.HALT)]))
 
-    def _sockets(self, target: Target) -> Iterable[Connection]:
-        sockets = {
-            Target.DATA: self.feed.connections,
-            Target.TRADES: self.trade_feed.connections,
-            Target.CLOCK: self.clock_feed.connections,
-        }
-        return sockets[target]() if target in sockets else ()
+    @contextmanager
+    def present(self, target: Target, connection: Connection) -> Iterator[None]:
+        """`connection` is open. Faults may befall it."""
+        self.sockets[target].add(connection)
+        self.faults.attach(target, [connection])
+        try:
+            yield
+        finally:
+            self.sockets[target].discard(connection)
 
     # Moments
 

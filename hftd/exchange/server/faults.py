@@ -5,7 +5,7 @@ that a failure can be played again.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,9 +126,9 @@ def _scheduled(file: Path, lines: Iterable[str], symbols: Iterable[str]) -> Iter
 
 
 class Faults:
-    """The faults in force. `sockets(target)` gives the open sockets of a kind."""
+    """The faults in force. `sockets` are the open ones of each kind."""
 
-    def __init__(self, seed: int, sockets: Callable[[Target], Iterable[Connection]], feed: Feed) -> None:
+    def __init__(self, seed: int, sockets: Mapping[Target, Iterable[Connection]], feed: Feed) -> None:
         self._seed = seed
         self._sockets = sockets
         self._feed = feed
@@ -149,7 +149,7 @@ class Faults:
         if fault.count is not None:
             self._left[self._made] = fault.count
         if fault.kind in ON_FRAMES:
-            self.attach(fault.target, self._sockets(fault.target))
+            self.attach(fault.target, self._sockets[fault.target])
         log.warning("fault.armed", number=self._made, kind=fault.kind.value, target=fault.target.value)
         return self._made
 
@@ -160,7 +160,7 @@ class Faults:
 
     def drop(self, fault: Fault) -> None:
         """Cut the open sockets."""
-        for connection in list(self._sockets(fault.target)):
+        for connection in list(self._sockets[fault.target]):
             if fault.account in (None, connection.account):
                 connection.abort()
 

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from hftd.exchange.server.codec import BINARY, Codec, decode, encode, frame
-from hftd.exchange.server.connection import Connection, accept
+from hftd.exchange.server.connection import Connection, Present, accept
 from hftd.exchange.server.keys import Authenticate
 
 TRADE_UPDATES = "trade_updates"
@@ -129,20 +129,20 @@ async def serve_trades(
     request: web.Request,
     feed: TradeFeed,
     authenticate: Authenticate,
-    opened: Callable[[Connection], None],
+    present: Present,
     joined_by: Callable[[Connection], None],
 ) -> web.WebSocketResponse:
     """Serve one client until it leaves. JSON goes in binary frames, as from the paper host.
 
-    `opened` and `joined_by` are told when it has come, and authenticated.
+    It is `present` meanwhile; `joined_by` is told when it has authenticated.
     """
     connection = await accept(request, json_opcode=BINARY)
-    opened(connection)
     conversation = TradeConversation(connection, feed, authenticate, joined_by)
     try:
-        async for message in connection.socket:
-            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                conversation.hear(message.data)
+        with present(connection):
+            async for message in connection.socket:
+                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                    conversation.hear(message.data)
     finally:
         feed.leave(connection)
     return connection.socket
