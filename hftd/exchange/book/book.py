@@ -186,6 +186,11 @@ class Book:
         """Reports not yet taken."""
         return self._cell(layout.REPORT_COUNT)
 
+    @property
+    def report_limit(self) -> int:
+        """Reports that there is room for, taken or not: a single message never leaves more."""
+        return self._cell(layout.REPORT_LIMIT)
+
     def take_reports(self) -> Array:
         """Fills and self-trade cancels since the last call, oldest first, as `layout.REPORT`."""
         return self._take(self._reports, layout.REPORT_COUNT)

@@ -486,8 +486,11 @@ def record_report(
 
 
 @inlined
-def enqueue(view: View, order_id: int, owner: int, side: int, price: int, quantity: int) -> None:
-    """Let an order rest at the end of its queue. The caller has seen to room and to the level's sum."""
+def enqueue(view: View, level_slot: int, order_id: int, owner: int, side: int, price: int, quantity: int) -> None:
+    """Let an order rest at the end of the queue at `price`, whose level is `level_slot` or, if that is -1, a new one.
+
+    The caller has seen to room and to the level's sum.
+    """
     state = view.state
     slot = state[ORDER_FREE]
     if slot >= 0:
@@ -496,7 +499,6 @@ def enqueue(view: View, order_id: int, owner: int, side: int, price: int, quanti
         slot = state[ORDER_HIGH]
         state[ORDER_HIGH] += 1
     state[ORDER_COUNT] += 1
-    level_slot = level_at(view, price)
     if level_slot < 0:
         level_slot = open_level(view, side, price)
     level = view.levels[U(level_slot)]
@@ -681,9 +683,8 @@ def has_output_room(view: View, owner: int, side: int, limit: int, quantity: int
 
 
 @inlined
-def overfills(view: View, price: int, quantity: int, released: int) -> bool:
-    """Whether the level at `price`, less `released`, cannot take `quantity` more."""
-    slot = level_at(view, price)
+def overfills(view: View, slot: int, quantity: int, released: int) -> bool:
+    """Whether the level in `slot` (-1: none yet), less `released`, cannot take `quantity` more."""
     return slot >= 0 and view.levels[U(slot)].quantity - released > MAX_QUANTITY - quantity
 
 
@@ -700,7 +701,7 @@ def trade(
         return SELF_STOPPED
     if operation != LIMIT:
         return EXPIRED
-    enqueue(view, order_id, owner, side, price, remaining)
+    enqueue(view, -1, order_id, owner, side, price, remaining)
     return RESTED
 
 
@@ -744,9 +745,10 @@ def place(
         return KILLED
     if operation in (IOC, MARKET):
         return EXPIRED
-    if overfills(view, price, quantity, 0):
+    level_slot = level_at(view, price)
+    if overfills(view, level_slot, quantity, 0):
         return LEVEL_FULL
-    enqueue(view, order_id, owner, side, price, quantity)
+    enqueue(view, level_slot, order_id, owner, side, price, quantity)
     return RESTED
 
 
@@ -785,10 +787,10 @@ def replace(view: View, position: int, price: int, quantity: int, self_trade: in
             return NEED_ROOM
         dequeue(view, position)
         return trade(view, LIMIT, order_id, owner, side, price, quantity, self_trade)
-    if overfills(view, price, quantity, old_quantity if price == old_price else 0):
+    if overfills(view, level_at(view, price), quantity, old_quantity if price == old_price else 0):
         return LEVEL_FULL
     dequeue(view, position)
-    enqueue(view, order_id, owner, side, price, quantity)
+    enqueue(view, level_at(view, price), order_id, owner, side, price, quantity)
     return RESTED
 
 
