@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from structlog.testing import capture_logs
 
+from hftd.broker.base import OrdersAsked
 from hftd.broker.inprocess import InProcessBroker, make_course
 from hftd.calendar import NEW_YORK, Calendar
 from hftd.clock import ManualClock
@@ -87,7 +88,41 @@ def make_plan(state: Path, flatten_minutes: int | None, parameters: dict[str, An
     )
 
 
-class Walk:
+class Journals:
+    """What a daemon leaves behind: the journals in its state directory, and the books of its broker."""
+
+    broker: InProcessBroker
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+
+    @property
+    def journaled(self) -> list[str]:
+        """The days that have a journal."""
+        return sorted(file.stem for file in (self.state / "journal").glob("*.sqlite"))
+
+    def steps(self, day: str) -> list[Step]:
+        with Journal.read(journal_path(self.state, date.fromisoformat(day))) as journal:
+            return steps_of(journal)
+
+    def events(self, day: str, kind: type[Kind]) -> list[Kind]:
+        return [event for event, _ in self.steps(day) if isinstance(event, kind)]
+
+    def commands(self, day: str, kind: type[Any]) -> list[tuple[int, Any]]:
+        """(time of the event, command)."""
+        return [(event.time_ns, command) for event, out in self.steps(day) for command in out if type(command) is kind]
+
+    def sent_ids(self) -> Iterator[str]:
+        """Every order in every journal."""
+        for day in self.journaled:
+            yield from (command.order.client_order_id for _, command in self.commands(day, SubmitOrder))
+
+    async def booked(self) -> list[BrokerOrder]:
+        """Every order in the venue's books."""
+        return await self.broker.orders(OrdersAsked.ALL)
+
+
+class Walk(Journals):
     """A daemon and its broker from `start` (New York time) on. `told` is what the daemon logged.
 
     `really` are the hours that the exchange keeps when they differ from the calendar's.
@@ -101,7 +136,7 @@ class Walk:
         flatten_minutes: int | None = 5,
         parameters: dict[str, Any] | None = None,
     ) -> None:
-        self.state = state
+        super().__init__(state)
         self.calendar = Calendar()
         self.clock = ManualClock(at(start))
         exchange_calendar = self.calendar if really is None else Timetable(really)
@@ -133,35 +168,6 @@ class Walk:
             hear_clock=self.broker.connect_clock,
             done=self.broker.release,
         )
-
-    # -- what is left afterwards ---------------------------------------------------------------------------------
-
-    @property
-    def journaled(self) -> list[str]:
-        """The days that have a journal."""
-        return sorted(file.stem for file in (self.state / "journal").glob("*.sqlite"))
-
-    def steps(self, day: str) -> list[Step]:
-        with Journal.read(journal_path(self.state, date.fromisoformat(day))) as journal:
-            return steps_of(journal)
-
-    def events(self, day: str, kind: type[Kind]) -> list[Kind]:
-        return [event for event, _ in self.steps(day) if isinstance(event, kind)]
-
-    def commands(self, day: str, kind: type[Any]) -> list[tuple[int, Any]]:
-        """(time of the event, command)."""
-        return [(event.time_ns, command) for event, out in self.steps(day) for command in out if type(command) is kind]
-
-    def sent_ids(self) -> Iterator[str]:
-        """Every order in every journal."""
-        for day in self.journaled:
-            yield from (command.order.client_order_id for _, command in self.commands(day, SubmitOrder))
-
-    async def booked(self) -> list[BrokerOrder]:
-        """Every order in the venue's books."""
-        from hftd.broker.base import OrdersAsked
-
-        return await self.broker.orders(OrdersAsked.ALL)
 
     def logged(self, event: str) -> list[Any]:
         return [line for line in self.told if line["event"] == event]
