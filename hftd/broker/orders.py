@@ -21,7 +21,7 @@ from hftd.domain.convert import text_of
 from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderRequest, ReportKind
 from hftd.errors import BrokerRefused, BrokerUnavailable
 
-KNOWN_MAX = 100_000
+KNOWN_MAX = 20_000
 """Orders whose broker ids are remembered."""
 
 

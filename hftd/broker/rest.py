@@ -12,9 +12,12 @@ from hftd.broker.credentials import Keys
 from hftd.broker.endpoints import Patience
 from hftd.errors import BrokerUnavailable
 
+HARMLESS = frozenset({"GET", "DELETE"})
+"""Methods that may be repeated when it is unknown whether they were carried out: questions, and cancelling."""
+
 
 class Rest:
-    """Requests to the trading API. Nothing is repeated here except after a `Busy` answer, which has done nothing."""
+    """Requests to the trading API. What is not harmless is repeated only after a `Busy` answer: nothing was done."""
 
     def __init__(self, base: str, keys: Keys, patience: Patience) -> None:
         self._base = f"{base}/v2/"
@@ -36,14 +39,15 @@ class Rest:
         Raises CredentialsError, BrokerRefused for an answer that says no, BrokerUnavailable for none or a failure: it
         is then unknown whether anything was done, unless it is a `Busy`.
         """
+        repeatable = BrokerUnavailable if method in HARMLESS else Busy
         try:
-            return await self._once(session, what, method, path, body, params)
-        except Busy as busy:
-            await asyncio.sleep(wait_s(busy, 1, self._patience))
+            return await self._once(session, what, method, path, body, params)  # the common case pays for no more
+        except repeatable as error:
+            await asyncio.sleep(wait_s(error, 1, self._patience))
         asking = AsyncRetrying(
             stop=stop_after_attempt(max(1, self._patience.request_attempts - 1)),
             wait=lambda state: patient_wait_s(state, self._patience),
-            retry=retry_if_exception_type(Busy),
+            retry=retry_if_exception_type(repeatable),
             reraise=True,
         )
         return await asking(self._once, session, what, method, path, body, params)

@@ -14,7 +14,7 @@ from hftd.broker.wire_trading import Authorization, Listening, read_trade_frame
 from hftd.domain.orders import ExecutionReport, ReportKind
 from hftd.errors import BrokerUnavailable, CredentialsError
 
-REMEMBERED_MAX = 100_000
+REMEMBERED_MAX = 20_000
 """Execution ids that are remembered, to tell a repetition from a second fill."""
 
 

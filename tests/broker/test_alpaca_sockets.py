@@ -8,8 +8,9 @@ from alpaca_inbox import Inbox
 from broker_stub import HASTY, KEYS, DataStub, greet_trades, say, serving, states, trades_stub
 
 from hftd.broker.alpaca import AlpacaBroker
-from hftd.broker.base import Feed, FeedState, FeedStatus, MarketMessage, UnknownMessage
+from hftd.broker.base import ClockAnnouncement, Feed, FeedState, FeedStatus, MarketMessage, UnknownMessage
 from hftd.broker.endpoints import Patience, exchange_endpoints
+from hftd.broker.simulated import SimulatedBroker
 from hftd.domain.orders import ExecutionReport, ReportKind
 from hftd.errors import BrokerRefused, BrokerUnavailable, CredentialsError
 
@@ -373,3 +374,94 @@ async def test_connecting_again_after_disconnecting():
         await broker.connect(inbox)
         assert data.subscriptions == [{"action": "subscribe", "bars": ["SPY"]}] * 2
         await broker.disconnect()
+
+
+async def test_a_sink_that_raises_is_a_bug_that_is_told_and_not_a_silent_end():
+    async def one_bar(socket, number):
+        await say(socket, [BAR])
+
+    bugs = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: bugs.append(context["exception"]))
+    async with serving(routes(DataStub(one_bar))) as url:
+        broker, inbox = broker_at(url), Inbox()
+
+        def sink(message):
+            inbox(message)
+            if isinstance(message, MarketMessage):
+                raise RuntimeError("a bug of the sink")
+
+        await broker.connect(sink)
+        (failed,) = await inbox.state(Feed.DATA, FeedState.FAILED)
+        assert "a bug of the sink" in failed.detail
+        await broker.disconnect()
+
+
+async def test_a_socket_that_is_lost_while_subscribing_says_so():
+    async def lose(socket, number):
+        if number == 0:
+            await socket.receive()
+            await socket.close()
+
+    data = DataStub(lose)
+    async with serving(routes(data)) as url:
+        broker, inbox = broker_at(url), Inbox()
+        await broker.connect(inbox)
+        with pytest.raises(BrokerUnavailable, match="while subscribing"):
+            await broker.subscribe(bars=["SPY"])
+        await inbox.state(Feed.DATA, FeedState.UP, 2)
+        assert data.subscriptions == [{"action": "subscribe", "bars": ["SPY"]}]
+        await broker.disconnect()
+
+
+async def test_subscribing_to_nothing_or_again_asks_nobody():
+    data = DataStub()
+    async with serving(routes(data)) as url:
+        broker = broker_at(url)
+        await broker.subscribe(bars=["SPY"])
+        await broker.connect(Inbox())
+        await broker.subscribe()
+        await broker.subscribe(bars=["SPY"])
+        await broker.unsubscribe(quotes=[])
+        assert data.subscriptions == [{"action": "subscribe", "bars": ["SPY"]}]
+        await broker.disconnect()
+
+
+async def test_an_error_on_the_trade_updates_socket_is_told_or_kept():
+    async def complaining(request):
+        socket = web.WebSocketResponse(timeout=0.1)
+        await socket.prepare(request)
+        await greet_trades(socket)
+        await say(socket, {"stream": "authorization", "data": {"status": "unauthorized", "action": "listen"}})
+        await say(socket, {"action": "error", "data": {"error_message": "internal server error"}})
+        async for _ in socket:
+            pass
+        return socket
+
+    async with serving(routes(DataStub(), complaining)) as url:
+        broker, inbox = broker_at(url), Inbox()
+        await broker.connect(inbox)
+        (told,) = await inbox.state(Feed.TRADES, FeedState.DEGRADED)
+        assert "unauthorized" in told.detail
+        kept = await inbox.until(lambda messages: [m for m in messages if isinstance(m, UnknownMessage)])
+        assert "internal server error" in kept[0].text
+        await broker.disconnect()
+
+
+async def test_strange_announcements_of_the_clock_are_kept():
+    async def clock(request):
+        socket = web.WebSocketResponse(timeout=0.1)
+        await socket.prepare(request)
+        await say(socket, {"time_ns": 1, "speed": 60.0, "jump": False, "hold": 0})
+        await say(socket, {"time": "noon"})
+        async for _ in socket:
+            pass
+        return socket
+
+    async with serving({"GET /hftd/clock": clock}) as url:
+        broker, inbox = SimulatedBroker(url, KEYS, patience=HASTY), Inbox()
+        await broker.connect_clock(inbox)
+        assert inbox.messages[0] == ClockAnnouncement(1, 60.0)
+        kept = await inbox.until(lambda messages: [m for m in messages if isinstance(m, UnknownMessage)])
+        assert kept[0].feed is Feed.CLOCK
+        await broker.disconnect()
+        await broker.done(1)

@@ -386,3 +386,24 @@ async def test_an_answer_that_is_a_refusal_to_a_question_is_an_error():
         with pytest.raises(BrokerRefused, match="bad") as raised:
             await broker.order("hftd-1")
     assert (raised.value.status, raised.value.code) == (400, 40010000)
+
+
+async def test_cancelling_and_asking_are_repeated_when_there_is_no_answer():
+    seen = []
+    gone = web.Response(status=204)
+    routes = {
+        "DELETE /v2/orders/904837e3": answering(HTML, HTML, gone, seen=seen),
+        BY_NAME: answering(HTML, (200, ACCEPTED)),
+    }
+    async with broker_with(routes) as broker:
+        assert (await broker.cancel("hftd-1")).kind is ReportKind.PENDING_CANCEL
+    assert len(seen) == 3
+
+
+async def test_cancelling_that_is_never_answered_is_unavailable():
+    seen = []
+    routes = {"DELETE /v2/orders/904837e3": answering(HTML, seen=seen), BY_NAME: answering((200, ACCEPTED))}
+    async with broker_with(routes) as broker:
+        with pytest.raises(BrokerUnavailable, match="failed to cancel order hftd-1"):
+            await broker.cancel("hftd-1")
+    assert len(seen) == HASTY.request_attempts
