@@ -1,6 +1,7 @@
 """The exchange on its port: routes, keys and limits at the door, starting and stopping."""
 
 import asyncio
+import base64
 import errno
 import uuid
 from collections.abc import Awaitable, Callable
@@ -10,7 +11,7 @@ from types import TracebackType
 from typing import Final
 
 import structlog
-from aiohttp import BasicAuth, WSCloseCode, web
+from aiohttp import WSCloseCode, web
 from msgspec import Struct
 
 from hftd.calendar import Calendar
@@ -281,13 +282,19 @@ async def _answered(handler: Handler, call: Call) -> web.Response:
 def _account_of(exchange: Exchange, request: web.Request) -> str | None:
     """The account whose keys the request shows: in two headers, or as HTTP Basic."""
     key, secret = request.headers.get("APCA-API-KEY-ID"), request.headers.get("APCA-API-SECRET-KEY")
-    if key is None and (authorization := request.headers.get("Authorization")):
-        try:
-            basic = BasicAuth.decode(authorization)
-            key, secret = basic.login, basic.password
-        except ValueError:
-            return None
+    if key is None:
+        key, secret = _basic(request.headers.get("Authorization", ""))
     return exchange.keys.account_of(key, secret) if key and secret else None
+
+
+def _basic(authorization: str) -> tuple[str, str]:
+    """User and password of HTTP Basic authentication (RFC 7617), both empty if it is none."""
+    scheme, _, encoded = authorization.partition(" ")
+    try:
+        user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except ValueError:
+        return "", ""
+    return (user, password) if scheme.lower() == "basic" else ("", "")
 
 
 @web.middleware

@@ -1,10 +1,11 @@
 """REST: clock, calendar and assets."""
 
+import asyncio
 from datetime import date, timedelta
 
 from aiohttp import web
 
-from hftd.calendar import NEW_YORK
+from hftd.calendar import NEW_YORK, Calendar
 from hftd.domain.convert import SECOND_NS, datetime_of
 from hftd.domain.session import Session
 from hftd.errors import CalendarError
@@ -42,7 +43,7 @@ async def calendar(call: Call) -> web.Response:
     """GET /v2/calendar"""
     first, last = day(call.query, "start") or date(1990, 1, 1), day(call.query, "end") or date(2029, 12, 31)
     try:
-        sessions = call.exchange.calendar.sessions(first, last + timedelta(days=7)) if first <= last else []
+        sessions = await _sessions(call.exchange.calendar, first, last + timedelta(days=7)) if first <= last else []
     except (CalendarError, OverflowError) as error:
         raise malformed(f"invalid start or end: {error}") from error
     settlements = [session.day for session in sessions[SETTLEMENT_SESSIONS:]]
@@ -66,6 +67,15 @@ async def asset(call: Call) -> web.Response:
         if wanted == found.id or wanted.upper() == found.symbol:
             return answer(asset_json(found))
     raise Refusal(404, 40410000, f"asset not found for {wanted[:50]}")
+
+
+async def _sessions(calendar: Calendar, first: date, last: date) -> list[Session]:
+    """All sessions from `first` to `last`. Years may have to be computed: other clients are served between two."""
+    sessions: list[Session] = []
+    for year in range(first.year, last.year + 1):
+        sessions += calendar.sessions(max(first, date(year, 1, 1)), min(last, date(year, 12, 31)))
+        await asyncio.sleep(0)
+    return sessions
 
 
 def _calendar_day(session: Session, settled: date) -> Json:
