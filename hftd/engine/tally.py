@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 
 from hftd.domain.commands import Command, OrderRefused, SignalRaised, SubmitOrder
 from hftd.domain.convert import decimal_of
-from hftd.domain.events import BarReceived, Event, OrderReported, PrintQuarantined, SessionClosed
+from hftd.domain.events import BarReceived, Event, OrderReported, PortfolioCarried, PrintQuarantined, SessionClosed
 from hftd.domain.orders import ReportKind
 
 FILLS = (ReportKind.FILL, ReportKind.PARTIAL_FILL)
@@ -29,6 +30,7 @@ class Tally:
     slippage: Decimal = Decimal(0)
     _sent: dict[str, SubmitOrder] = field(default_factory=dict)
     _executions: set[str] = field(default_factory=set)
+    _closed: date | None = None
 
     def add(self, event: Event, commands: Iterable[Command]) -> None:
         """Count one step."""
@@ -38,10 +40,12 @@ class Tally:
                 self.late_bars += late
             case PrintQuarantined():
                 self.quarantined += 1
-            case SessionClosed():
-                self.sessions += 1
+            case PortfolioCarried():  # a session begins; until then reports of the last one may come
                 self._sent.clear()
                 self._executions.clear()
+            case SessionClosed(session=session):
+                self.sessions += session.day != self._closed
+                self._closed = session.day
             case OrderReported():
                 self._add_report(event)
         for command in commands:

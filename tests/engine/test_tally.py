@@ -60,3 +60,18 @@ def test_without_a_price_at_the_decision_no_slippage_is_counted():
     told = ExecutionReport(ReportKind.FILL, "id", OPEN_NS, quantity=Decimal(1), price=Decimal(7), execution_id="e")
     tally.add(OrderReported(told), world.take(OrderReported(told)))
     assert (tally.fills, tally.slippage) == (1, 0)
+
+
+def test_a_fill_reported_after_the_close_is_counted_and_a_day_closed_again_is_not():
+    world = World(toy(lambda bar: buy(1, "SPY")), limits=LIMITS)
+    tally = Tally()
+    event = bar_event(0)
+    (_, sent) = commands = world.take(event)
+    tally.add(event, commands)
+    closed = SessionClosed(SESSION.close_ns, SESSION)
+    tally.add(closed, [])
+    id = sent.order.client_order_id
+    fill = ExecutionReport(ReportKind.FILL, id, OPEN_NS, quantity=Decimal(1), price=Decimal(7), execution_id="e")
+    tally.add(OrderReported(fill), [])
+    tally.add(closed, [])
+    assert (tally.sessions, tally.orders, tally.fills) == (1, 1, 1)
