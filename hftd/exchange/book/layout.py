@@ -2,7 +2,7 @@
 
 Every record is little-endian and aligned, so that numpy, compiled code and a file see the same bytes. Prices are whole
 ticks, quantities whole lots, both int64. Bytes for a resting order: 32 for itself and 8 for each slot of the id map,
-which is at most 5/8 full; levels and the price window are small beside them.
+which in a large book is at most 5/8 full; levels and the price window are small beside them.
 """
 
 from enum import IntEnum
