@@ -9,6 +9,7 @@ an exchange in lockstep knows when we are done.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -31,7 +32,7 @@ from hftd.broker.base import (
     UnknownMessage,
 )
 from hftd.calendar import NEW_YORK, Calendar
-from hftd.clock import Clock, ExchangeClock
+from hftd.clock import RECHECK_S, Clock, ExchangeClock
 from hftd.domain.account import Account, BrokerClock
 from hftd.domain.commands import SubmitOrder
 from hftd.domain.convert import MINUTE_NS, SECOND_NS, datetime_of, text_of
@@ -130,7 +131,7 @@ class Daemon:
         self._trader: Trader | None = None
         self._keeper: FeedKeeper | None = None
         self._carried = Carried()
-        self._realised = Decimal(0)
+        self._realised: dict[date, Decimal] = {}
         self._unrealised = Decimal(0)
         self._closing: tuple[dict[str, Decimal], Decimal, Decimal] | None = None
         self._stopping = False
@@ -166,7 +167,7 @@ class Daemon:
 
     async def _one_session(self, session: Session) -> None:
         await self._sleep_until_open(session)
-        if self._stopping:
+        if self._stopping or not self._is_next(session):
             return
         trader = await self._prepare(session)
         if trader is None:
@@ -194,7 +195,11 @@ class Daemon:
         log.info("market.closed", opens=opens, sleeping=_length_of(asleep_s))
         self._say("closed", f"closed; asleep until {opens}")
         await self._compare_next_open(session)
-        await self._pump(wake_ns)
+        await self._pump(wake_ns, unless=lambda: not self._is_next(session))
+
+    def _is_next(self, session: Session) -> bool:
+        """Whether `session` is still the one to wait for: a clock that was set, or a long suspension, may change it."""
+        return self._calendar.next_session(self._clock.now_ns()) == session
 
     async def _trade(self, session: Session, trader: Trader) -> None:
         if not trader.engine.is_open:
@@ -251,7 +256,8 @@ class Daemon:
         )
         for event, commands in recovered.steps:
             trader.recall(event)
-            self.tally.add(event, commands)
+            if session.day not in self._realised:  # else counted already, before the clock was set back
+                self.tally.add(event, commands)
         for running in recovered.engine.models.values():
             journal.add_model(running.model_id, running.fingerprint, running.symbols, running.parameters)
         if not recovered.engine.sequence:
@@ -357,11 +363,11 @@ class Daemon:
 
     # -- the one place where it waits ----------------------------------------------------------------------------
 
-    async def _pump(self, until_ns: int) -> None:
-        """Deal with what arrives until the clock is at `until_ns` or a stop was asked for."""
+    async def _pump(self, until_ns: int, unless: Callable[[], bool] = lambda: False) -> None:
+        """Deal with what arrives until the clock is at `until_ns`, `unless` holds, or a stop was asked for."""
         while True:
             await self._take_all()
-            if self._stopping or self._clock.now_ns() >= until_ns:
+            if self._stopping or self._clock.now_ns() >= until_ns or unless():
                 return
             await self.inbox.wait_until(self._next_wake_ns(until_ns))
 
@@ -381,9 +387,9 @@ class Daemon:
         return min(time_ns for time_ns in (until_ns, timer_ns, check_ns) if time_ns is not None)
 
     async def _tick(self) -> None:
-        """Make the loop go round often enough for the service manager's watchdog."""
-        while interval_s := self._notifier.watchdog_interval_s:
-            await asyncio.sleep(interval_s)
+        """Make the loop go round: for the service manager's watchdog, and to notice a clock that was set back."""
+        while True:
+            await asyncio.sleep(min(self._notifier.watchdog_interval_s or RECHECK_S, RECHECK_S))
             self.inbox.wake()
 
     def _on_idle(self) -> None:
@@ -485,7 +491,7 @@ class Daemon:
     def _leave(self, trader: Trader) -> None:
         engine = trader.engine
         self._closing = (engine.positions, engine.cash, engine.equity)
-        self._realised += engine.realised
+        self._realised[engine.session.day] = engine.realised
         self._unrealised = engine.profit - engine.realised
         self._carried = carried_of(engine)
         self._trader = self._keeper = None
@@ -508,7 +514,7 @@ class Daemon:
 
     def _outcome(self) -> Outcome:
         positions, cash, equity = self._closing or ({}, Decimal(0), Decimal(0))
-        return Outcome(self.tally, positions, cash, equity, self._realised + self._unrealised)
+        return Outcome(self.tally, positions, cash, equity, sum(self._realised.values(), self._unrealised))
 
 
 def status_line(engine: Engine, tally: Tally) -> str:

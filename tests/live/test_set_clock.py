@@ -80,6 +80,7 @@ CHANGES = {
     "an hour back and right again": [(60, -60), (90, 0)],
     "a second back and forth": [(minute, minute % 2) for minute in range(30, 60)],
     "before the open and back": [(60, -65), (70, 0)],
+    "beyond the close and back": [(60, 240), (70, 0)],
     "to the night before": [(60, -720), (61, 0)],
 }
 
@@ -95,10 +96,19 @@ def test_no_bar_and_no_order_twice_and_no_busy_waiting(tmp_path: Path, changes: 
     booked = asyncio.run(machine.booked())
     assert sorted(order.client_order_id for order in booked) == sorted(set(machine.sent_ids()))
     assert len(list(machine.sent_ids())) == len(booked) > 0
-    assert outcome.tally.bars == len(bars)
+    assert (outcome.tally.sessions, outcome.tally.bars) == (1, len(bars))
     assert outcome.tally.orders == outcome.tally.fills == len(booked)
     assert outcome.positions == {}
     account = asyncio.run(machine.broker.account())
     assert (outcome.cash, cents(outcome.profit)) == (account.cash, account.cash - CASH)
     assert machine.events(DAY, SessionClosed)[-1].time_ns == CLOSE_NS
     assert not [line for line in told if line["event"] in ("account.differs", "journal.differs")]
+
+
+def test_a_session_that_was_slept_through_leaves_nothing(tmp_path: Path):
+    """The machine's clock leaps from before the open to after the close, as after a suspension."""
+    machine = Machine(tmp_path, [(-5, 240)])
+    outcome = skip_through(machine.live)
+    assert machine.journaled == []
+    assert asyncio.run(machine.booked()) == []
+    assert outcome.tally.sessions == 0
