@@ -130,10 +130,27 @@ class DataSocket:
         key_id, secret = self._keys.key_id.reveal(), self._keys.secret.reveal()
         await self._send(socket, {"action": "auth", "key": key_id, "secret": secret})
         await self._expect(receive, Connected)
-        wanted = {channel: list(names) for channel, names in self.wanted().items()}
-        if wanted:
-            await self._send(socket, {"action": "subscribe", **_wire_channels(wanted)})
+        asked: dict[str, list[str]] = {}
+        while change := self._next_change(asked):
+            action, symbols = change
+            await self._send(socket, {"action": action, **_wire_channels(symbols)})
             await self._expect(receive, Subscribed)
+
+    def _next_change(self, asked: dict[str, list[str]]) -> tuple[str, dict[str, list[str]]] | None:
+        """What a new socket has still to be asked for, beyond what it was `asked`, which is brought up to date.
+
+        More than one question is needed when somebody subscribes while the first is on its way.
+        """
+        wanted = {channel: list(names) for channel, names in self.wanted().items()}
+        if missing := _difference(wanted, asked):
+            for channel, names in missing.items():
+                asked.setdefault(channel, []).extend(names)
+            return "subscribe", missing
+        if surplus := _difference(asked, wanted):
+            asked.clear()
+            asked.update(wanted)
+            return "unsubscribe", surplus
+        return None
 
     async def _expect(self, receive: Receive, kind: type[Control]) -> None:
         """Read until the control message awaited. Market data that come before it go to the sink."""
@@ -207,6 +224,14 @@ def refusal(url: str, message: Refused) -> BrokerError | CredentialsError:
 
 def _lists(symbols: Symbols) -> dict[str, list[str]]:
     return {channel: list(dict.fromkeys(names)) for channel, names in symbols.items()}
+
+
+def _difference(left: Mapping[str, list[str]], right: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """What is in `left` and not in `right`."""
+    beyond = {
+        channel: [name for name in names if name not in right.get(channel, ())] for channel, names in left.items()
+    }
+    return {channel: names for channel, names in beyond.items() if names}
 
 
 def _wire_channels(symbols: Mapping[str, list[str]]) -> dict[str, list[str]]:

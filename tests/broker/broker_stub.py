@@ -92,10 +92,13 @@ class DataStub:
     async def obey(self, socket: web.WebSocketResponse) -> None:
         """Confirm every subscription until the socket ends."""
         async for message in socket:
-            request = msgspec.msgpack.decode(message.data) if message.type is WSMsgType.BINARY else message.json()
-            self.subscriptions.append(request)
-            names = {key: value for key, value in request.items() if key != "action"}
-            await say(socket, [{"T": "subscription", **names}])
+            await self.confirm(socket, message)
+
+    async def confirm(self, socket: web.WebSocketResponse, message: Any) -> None:
+        request = msgspec.msgpack.decode(message.data) if message.type is WSMsgType.BINARY else message.json()
+        self.subscriptions.append(request)
+        names = {key: value for key, value in request.items() if key != "action"}
+        await say(socket, [{"T": "subscription", **names}])
 
 
 async def trades_stub(request: web.Request) -> web.StreamResponse:

@@ -123,19 +123,10 @@ async def test_a_server_that_upgrades_and_says_nothing_is_given_up():
 async def test_a_lost_socket_comes_back_with_every_subscription():
     async def lose_the_first(socket, number):
         if number == 0:
-            await data.obey_one(socket)
+            await data.confirm(socket, await socket.receive())
             await socket.close()
 
-    class Losing(DataStub):
-        async def obey_one(self, socket):
-            message = await socket.receive()
-            await self._confirm(socket, message)
-
-        async def _confirm(self, socket, message):
-            self.subscriptions.append(message.data)
-            await say(socket, [{"T": "subscription", "bars": ["SPY"], "quotes": ["QQQ"]}])
-
-    data = Losing(lose_the_first)
+    data = DataStub(lose_the_first)
     async with serving(routes(data)) as url:
         broker, inbox = broker_at(url), Inbox()
         await broker.connect(inbox)
@@ -465,3 +456,37 @@ async def test_strange_announcements_of_the_clock_are_kept():
         assert kept[0].feed is Feed.CLOCK
         await broker.disconnect()
         await broker.done(1)
+
+
+async def test_what_is_subscribed_or_left_while_the_socket_is_greeted_is_not_forgotten():
+    """The second connection confirms slowly; meanwhile one symbol is added and another is left."""
+    is_asked, may_confirm = asyncio.Event(), asyncio.Event()
+
+    async def confirm_slowly(socket, number):
+        if number == 0:
+            await data.confirm(socket, await socket.receive())
+            await socket.close()
+        elif number == 1:
+            message = await socket.receive()
+            is_asked.set()
+            await may_confirm.wait()
+            await data.confirm(socket, message)
+
+    data = DataStub(confirm_slowly)
+    async with serving(routes(data)) as url:
+        broker, inbox = broker_at(url), Inbox()
+        await broker.connect(inbox)
+        await broker.subscribe(bars=["SPY", "QQQ"])
+        async with asyncio.timeout(5):
+            await is_asked.wait()
+        await broker.subscribe(trades=["SPY"])
+        await broker.unsubscribe(bars=["QQQ"])
+        may_confirm.set()
+        await inbox.state(Feed.DATA, FeedState.UP, 2)
+        assert data.subscriptions == [
+            {"action": "subscribe", "bars": ["SPY", "QQQ"]},
+            {"action": "subscribe", "bars": ["SPY", "QQQ"]},
+            {"action": "subscribe", "trades": ["SPY"]},
+            {"action": "unsubscribe", "bars": ["QQQ"]},
+        ]
+        await broker.disconnect()
