@@ -374,10 +374,13 @@ class Daemon:
     async def _take_all(self) -> None:
         while (item := self.inbox.take()) is not None:
             await self._deal_with(item)
+            if self._trader is not None:
+                await self._trader.let_leave()
         if self._trader is not None:
             self._trader.take_timers()
             if self._keeper is not None:
                 await self._keeper.check()
+            await self._trader.let_leave()
             self._say_trading()
         self._notifier.watchdog()
 
@@ -495,6 +498,8 @@ class Daemon:
         self._unrealised = engine.profit - engine.realised
         self._carried = carried_of(engine)
         self._trader = self._keeper = None
+        self._trader = None
+        trader.tell()
         trader.journal.close()
 
     # -- telling -------------------------------------------------------------------------------------------------

@@ -28,6 +28,8 @@ from hftd.live.story import Story
 log = structlog.get_logger()
 ASK_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Waits before the broker is asked again what became of an order whose submission got no answer."""
+ROUNDS_TO_LEAVE = 2
+"""Rounds of the event loop until a request is on its socket: aiohttp writes it in a task of its own."""
 
 
 class Trader:
@@ -59,6 +61,7 @@ class Trader:
         self._late_after_s = late_after_s
         self._sequentially = sequentially
         self._story = Story(engine)
+        self._untold: tuple[Event, list[Command]] | None = None
         self.admission = Admission()
         self._bars_seen: set[tuple[str, int]] = set()
         self._chains: dict[str, asyncio.Task[None]] = {}
@@ -113,16 +116,36 @@ class Trader:
         return (self._clock.now_ns() - known_at_ns) / SECOND_NS / self._clock.speed > self._late_after_s
 
     def _step(self, event: Event, source: str, received_ns: int) -> None:
+        self.tell()
         self.journal.append_event(event, received_ns, source)
         self.journal.commit()
         commands = self.engine.step(event)
         self.journal.append_commands(self.engine.sequence, commands)
-        self.tally.add(event, commands)
-        self._story.tell(event, commands)
+        sent_before = self.outstanding
         for command in commands:
             self.send(command)
+        self.tally.add(event, commands)
+        self._untold = (event, commands)
+        if self.outstanding == sent_before:
+            self.tell()
         for fault in self._guard.take_faults(event.time_ns):
             self._step(fault, "guard", received_ns)
+
+    def tell(self) -> None:
+        """Log the last step, if that has been put off until its orders have left. Nothing was stepped since."""
+        if self._untold is not None:
+            (event, commands), self._untold = self._untold, None
+            self._story.tell(event, commands)
+
+    async def let_leave(self) -> None:
+        """Let the orders of the last step leave before anything else is done; then tell of them.
+
+        In lockstep nothing may come in between: the whole instant is stepped first.
+        """
+        if self._untold is not None and not self._sequentially:
+            for _ in range(ROUNDS_TO_LEAVE):
+                await asyncio.sleep(0)
+        self.tell()
 
     # -- commands out --------------------------------------------------------------------------------------------
 
@@ -150,7 +173,7 @@ class Trader:
     async def _send_after(
         self, earlier: asyncio.Task[None] | None, command: SubmitOrder | CancelOrder | ReplaceOrder
     ) -> None:
-        if earlier is not None:
+        if earlier is not None and not earlier.done():
             await asyncio.wait([earlier])
         try:
             await self._transmit(command)
