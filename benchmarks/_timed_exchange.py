@@ -7,18 +7,19 @@ frame. Prints its addresses, and at the end the microseconds of every order.
 
 import argparse
 import asyncio
+import re
 import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+from aiohttp.web_protocol import RequestHandler
 
 from hftd import logs
 from hftd.exchange.server.app import RunningExchange, serve
 from hftd.exchange.server.config import ExchangeConfig
 from hftd.exchange.server.feed import DataMessage, Feed
-from hftd.exchange.venue.orders import NewOrder, Order
 
 CLIENTS = {"daemon": "H", "script": "P"}
 """Account -> first letter of its symbols."""
@@ -27,6 +28,8 @@ WARM_UP_MINUTES = 2
 BURST_EVERY = 4
 SPACING_S = 0.045
 HALF_MINUTE_S = 0.5
+ORDER = re.compile(rb'"symbol": ?"([A-Z]+)"')
+"""What an order's body says, in the bytes of a request."""
 
 
 class TimedFeed(Feed):
@@ -50,7 +53,7 @@ class TimedFeed(Feed):
         return set()
 
     def arrived(self, symbol: str) -> None:
-        """The order that follows from the last bar of `symbol` is here."""
+        """The order that follows from the last bar of `symbol` is here, still unread."""
         now_ns = time.perf_counter_ns()
         if symbol in self._published:
             how, published_ns = self._published.pop(symbol)
@@ -79,17 +82,16 @@ class TimedFeed(Feed):
 
 
 def time_orders(running: RunningExchange, minutes: int) -> TimedFeed:
-    """Put a timed feed into an exchange that nobody has connected to yet."""
-    feed = TimedFeed(minutes)
-    venue = running.exchange.venue
-    submit = venue.submit
+    """Put a timed feed into an exchange that nobody has connected to yet, and watch what comes in on its port."""
+    feed = running.exchange.feed = TimedFeed(minutes)
+    receive = RequestHandler.data_received
 
-    def timed(account_id: str, wanted: NewOrder, time_ns: int) -> Order:
-        feed.arrived(wanted.symbol)
-        return submit(account_id, wanted, time_ns)
+    def timed(handler: RequestHandler, data: bytes) -> None:
+        if order := ORDER.search(data):
+            feed.arrived(order[1].decode())
+        receive(handler, data)
 
-    running.exchange.feed = feed
-    venue.submit = timed  # type: ignore[method-assign]
+    RequestHandler.data_received = timed  # type: ignore[assignment,method-assign]
     return feed
 
 

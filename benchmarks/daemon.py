@@ -231,11 +231,13 @@ def measure_orders(minutes: int) -> None:
         script = start_script_on(stack, told["script"], folder)
         taken_us = json.loads(exchange.stdout.readline() or "{}")
         if len(taken_us) < 2 * len(CLIENTS):
-            raise SystemExit(
-                f"no orders came: {(folder / 'daemon.log').read_text()}{(folder / 'script.log').read_text()}"
-            )
+            raise SystemExit(f"no orders came: {last_lines(folder / 'daemon.log')}{last_lines(folder / 'script.log')}")
         show_orders(taken_us)
         show("memory of the alpaca-py script", memory_mb(script.pid)[0], "MB")
+
+
+def last_lines(file: Path) -> str:
+    return "\n".join(["", *file.read_text().splitlines()[-10:]])
 
 
 def show_orders(taken_us: dict[str, list[float]]) -> None:
