@@ -14,7 +14,7 @@ from typing import cast
 import aiohttp
 import structlog
 
-from hftd.broker.base import FeedStatus, Handler, Message, RealtimeClient, Symbols
+from hftd.broker.base import FeedState, FeedStatus, Handler, Message, RealtimeClient, Symbols
 from hftd.broker.credentials import Keys, find_keys
 from hftd.broker.data_client import DATA_VARIABLES
 from hftd.broker.data_socket import DataSocket
@@ -23,7 +23,7 @@ from hftd.broker.loop_thread import LoopThread
 from hftd.broker.mailbox import LIMIT, Item, Mailbox
 from hftd.broker.moments import symbols_of
 from hftd.clock import wall_ns
-from hftd.errors import SettingsError
+from hftd.errors import BrokerUnavailable, SettingsError
 from hftd.wording import suggestion
 
 TIMEFRAMES = {"1Min": "bars", "1T": "bars", "1D": "daily_bars", "1Day": "daily_bars"}
@@ -124,7 +124,8 @@ class AlpacaRealtimeClient(RealtimeClient):
     def listen(self, handler: Handler | TextHandler | None = None) -> None:
         """Call `handler` for each message, in this thread, until `close`; without one, print them.
 
-        What it raises comes out here; the messages after it wait for the next `listen`.
+        What it raises comes out here; the messages after it wait for the next `listen`. Raises BrokerUnavailable when
+        the socket was lost and connecting again is given up; `reconnect` tries again.
         """
         handle = handler or print
         if inspect.iscoroutinefunction(handle):
@@ -132,7 +133,7 @@ class AlpacaRealtimeClient(RealtimeClient):
         while not self._mailbox.is_closed:
             self._mailbox.wait()
             for item in self._mailbox.take():
-                handle(item)  # type: ignore[arg-type]
+                handle(_unless_failed(item))  # type: ignore[arg-type]
 
     async def async_listen(self, handler: Handler | TextHandler | None = None) -> None:
         """As `listen`, on the running event loop; `handler` may be a coroutine function. May be cancelled."""
@@ -147,6 +148,10 @@ class AlpacaRealtimeClient(RealtimeClient):
         async for item in self._each():
             yield cast("Message", item)
 
+    def reconnect(self) -> None:
+        """Drop the socket, if it is up, and connect it again."""
+        self._thread.run(self._socket.line.drop())
+
     def close(self) -> None:
         """Close the socket and end every `listen`, in under a second. From any thread, a handler's too."""
         if not self._mailbox.is_closed:
@@ -158,7 +163,7 @@ class AlpacaRealtimeClient(RealtimeClient):
         while not self._mailbox.is_closed:
             await self._mailbox.wait_async()
             for item in self._mailbox.take():
-                yield item
+                yield _unless_failed(item)
 
     def _change(self, action: str, channel: str, symbols: Symbols) -> None:
         wanted = {channel: symbols_of(symbols)}
@@ -168,6 +173,8 @@ class AlpacaRealtimeClient(RealtimeClient):
     def _take(self, message: Message) -> None:
         if isinstance(message, FeedStatus):
             self._on_status(message)
+            if message.state is FeedState.FAILED:
+                self._mailbox.put(message)
         elif not self._is_text:
             self._mailbox.put(message)
 
@@ -178,6 +185,12 @@ class AlpacaRealtimeClient(RealtimeClient):
     async def _shut(self) -> None:
         await self._socket.close()
         await self._session.close()
+
+
+def _unless_failed(item: Item) -> Item:
+    if isinstance(item, FeedStatus) and item.state is FeedState.FAILED:
+        raise BrokerUnavailable(f"the market-data socket was lost and is given up: {item.detail}")
+    return item
 
 
 def _channel_of(timeframe: str) -> str:

@@ -372,6 +372,28 @@ async def test_reconnecting_is_told_to_the_callback():
         await asyncio.to_thread(client.close)
 
 
+async def test_a_socket_that_is_given_up_ends_listening_with_an_error_and_can_be_revived():
+    async def lose(socket, number):
+        if number == 0:
+            await socket.close()
+        else:
+            await say(socket, [BAR])
+
+    data = DataStub(lose, refusals=dict.fromkeys(range(1, 1 + HASTY.refusals), (402, "auth failed")))
+    async with serving({"GET /v2/iex": data.serve}) as url:
+        client = await asyncio.to_thread(
+            AlpacaRealtimeClient, keys=KEYS, endpoints=exchange_endpoints(url), patience=HASTY
+        )
+        with pytest.raises(BrokerUnavailable, match=r"given up.*402"):
+            await asyncio.to_thread(client.listen, print)
+        await asyncio.to_thread(client.reconnect)
+        async with asyncio.timeout(5):
+            async for message in client.messages():
+                assert message.data.volume == 5
+                break
+        await asyncio.to_thread(client.close)
+
+
 def test_wrong_keys_are_an_error_when_it_is_made(exchange):
     before = threading.active_count()
     with pytest.raises(CredentialsError):
