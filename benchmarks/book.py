@@ -204,7 +204,7 @@ def compare(count: int, resting: int) -> None:
         "oracle": plain,
     }.items():
         print(f"{name:36} {taken:12.1f} {python / taken:19.1f}")
-    print("target: a batch at least 25 times the plain book, a single call at most 400 ns")
+    print(f"a batch is {plain / batch:.0f} times as fast as the oracle (target: 25); target of a single call: 400 ns")
 
 
 def peak_bytes() -> int:

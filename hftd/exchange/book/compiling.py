@@ -38,6 +38,11 @@ def inlined(function: Function) -> Function:
     return cast(Function, numba.njit(function, error_model="numpy", forceinline=True))
 
 
+def outlined(function: Function) -> Function:
+    """A part of compiled functions that is called, not copied in: seldom needed, it would only be in the way."""
+    return cast(Function, numba.njit(function, error_model="numpy"))
+
+
 def direct(function: Callable[..., Any]) -> Callable[..., Any]:
     """The one compiled form of `function` as a plain C function: no choice by argument types at each call.
 

@@ -25,7 +25,7 @@ import numba
 import numpy as np
 
 from hftd.exchange.book import layout
-from hftd.exchange.book.compiling import compiled, inlined, leading_zeros, pointer, trailing_zeros
+from hftd.exchange.book.compiling import compiled, inlined, leading_zeros, outlined, pointer, trailing_zeros
 from hftd.exchange.book.layout import (
     BEST_LEVEL,
     BEST_PRICE,
@@ -100,8 +100,9 @@ UNKNOWN_ID, DUPLICATE_ID, BAD_QUANTITY, BAD_PRICE, BAD_OWNER, BAD_WORD, WOULD_TR
 
 
 class View(NamedTuple):
-    """A book's arrays as compiled code sees them. The lengths given to `carray` are nominal: nothing checks them."""
+    """A book's handle and arrays as compiled code sees them. The lengths given to `carray` are nominal: none is checked."""
 
+    handle: int
     state: Any
     orders: Any
     levels: Any
@@ -118,6 +119,7 @@ class View(NamedTuple):
 def view_of(handle: int) -> View:
     state = carray(pointer(handle), (STATE_CELLS,), np.int64)
     return View(
+        handle,
         state,
         carray(pointer(state[ORDERS_AT]), (1,), ORDER),
         carray(pointer(state[LEVELS_AT]), (1,), LEVEL),
@@ -581,9 +583,10 @@ def within(side: int, price: int, limit: int) -> bool:
     return price <= limit if side == BUY else price >= limit
 
 
-@inlined
-def sweep(view: View, owner: int, side: int, limit: int, quantity: int, self_trade: int) -> tuple[int, int, int]:
+@outlined
+def sweep(handle: int, owner: int, side: int, limit: int, quantity: int, self_trade: int) -> tuple[int, int, int]:
     """What `match` would do, without doing it: reports, levels touched, quantity left unfilled."""
+    view = view_of(handle)
     reports = 0
     levels = 0
     slot = view.state[BEST_LEVEL + 1 - side]
@@ -674,7 +677,7 @@ def has_output_room(view: View, owner: int, side: int, limit: int, quantity: int
     bound = state[ORDER_COUNT] if self_trade == CANCEL_RESTING else min(quantity, state[ORDER_COUNT])
     if bound <= report_room and bound + 2 <= change_room:
         return True
-    reports, levels, _ = sweep(view, owner, side, limit, quantity, self_trade)
+    reports, levels, _ = sweep(view.handle, owner, side, limit, quantity, self_trade)
     if reports <= report_room and levels + 2 <= change_room:
         return True
     state[REPORTS_WANTED] = reports
@@ -734,7 +737,7 @@ def place(
     if crosses(view, side, price):
         if operation == POST_ONLY:
             return WOULD_TRADE
-        if operation == FOK and sweep(view, owner, side, price, quantity, self_trade)[2] > 0:
+        if operation == FOK and sweep(view.handle, owner, side, price, quantity, self_trade)[2] > 0:
             view.state[REMAINING] = quantity
             return KILLED
         if not has_output_room(view, owner, side, price, quantity, self_trade):
@@ -765,9 +768,10 @@ def lower(view: View, slot: int, by: int) -> None:
     record_change(view, side, level.price, level.quantity)
 
 
-@inlined
-def replace(view: View, position: int, price: int, quantity: int, self_trade: int) -> int:
+@outlined
+def replace(handle: int, position: int, price: int, quantity: int, self_trade: int) -> int:
     """New price and open quantity for the order that stands in the map at `position`."""
+    view = view_of(handle)
     slot = order_at(view, position)
     order = view.orders[U(slot)]
     order_id = order.order_id
@@ -801,7 +805,7 @@ def amend(view: View, operation: int, order_id: int, price: int, quantity: int, 
     if position < 0:
         return UNKNOWN_ID
     if operation == REPLACE:
-        return replace(view, position, price, quantity, self_trade)
+        return replace(view.handle, position, price, quantity, self_trade)
     if operation == REDUCE:
         if quantity <= 0:
             return BAD_QUANTITY
