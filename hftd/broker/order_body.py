@@ -1,10 +1,12 @@
 """An order as JSON for the wire, decimals as strings, and what alpaca-py's request models have to say against it."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from hftd.broker.library import preload
 from hftd.domain.convert import text_of
@@ -14,6 +16,16 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
 CLIENT_ORDER_ID_MAX = 128
+ONE = Decimal(1)
+PRICES = (
+    "limit_price",
+    "stop_price",
+    "trail_price",
+    "trail_percent",
+    "take_profit_price",
+    "stop_loss_price",
+    "stop_loss_limit_price",
+)
 
 
 def fields_of(order: OrderRequest) -> dict[str, Any]:
@@ -62,6 +74,17 @@ def objection_to(order: OrderRequest) -> str:
         return f"client_order_id must be no more than {CLIENT_ORDER_ID_MAX} characters"
     if order.quantity <= 0:
         return f"qty must be above 0, not {text_of(order.quantity)}"
+    return _objection_to_shape(_shape_of(order))
+
+
+def _shape_of(order: OrderRequest) -> OrderRequest:
+    """`order` without its own names and numbers: the models look only at which fields there are, and at words."""
+    prices = {name: ONE for name in PRICES if getattr(order, name) is not None}
+    return replace(order, client_order_id="", symbol="SPY", quantity=ONE, **prices)
+
+
+@cache  # there are few shapes, and an order is on its way
+def _objection_to_shape(order: OrderRequest) -> str:
     from pydantic import ValidationError
 
     try:
