@@ -59,7 +59,9 @@ class Course:
         """When the next moment is due; None when there is none any more."""
         play_ns = self._play.next_ns if self._play else None
         turn_ns = self._next.time_ns if self._next else None
-        return min((time_ns for time_ns in (play_ns, turn_ns) if time_ns is not None), default=None)
+        if play_ns is None or turn_ns is None:
+            return turn_ns if play_ns is None else play_ns
+        return min(play_ns, turn_ns)
 
     def advance(self) -> Moment:
         """Make the next moment happen. Only while `next_ns` is not None."""
