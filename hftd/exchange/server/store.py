@@ -86,9 +86,8 @@ class Store:
         """Write all of it, or nothing, in one transaction. `values` are single values by name."""
         self._database.execute("BEGIN")
         try:
-            for happening in happenings:
-                query, row_of = _WRITERS[type(happening)]
-                self._database.execute(query, row_of(happening))
+            for query, row in _rows_of(happenings):
+                self._database.execute(query, row)
             for name, value in values.items():
                 self._database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, _encode(value)))
             self._database.execute("COMMIT")
@@ -119,6 +118,15 @@ class Store:
             raise StateError(f"{self._file}: the exchange's state cannot be read: {error}") from error
 
 
+def _rows_of(happenings: Sequence[Happening]) -> list[tuple[str, Row]]:
+    """What to write, in order; of a record that changed several times only the last state."""
+    latest: dict[tuple[type, Any], Happening] = {}
+    for happening in happenings:
+        latest[type(happening), _KEYS[type(happening)](happening)] = happening
+    writers = ((_WRITERS[type(happening)], happening) for happening in latest.values())
+    return [(query, row_of(happening)) for (query, row_of), happening in writers]
+
+
 def _order_row(happening: Any) -> Row:
     return happening.order.id, happening.order.sequence, _encode(happening.order)
 
@@ -142,3 +150,10 @@ _WRITERS: dict[type, tuple[str, Callable[[Any], Row]]] = {
     ActivityAdded: ("INSERT OR REPLACE INTO activities VALUES (?, ?)", _activity_row),
     EquityMarked: ("INSERT OR REPLACE INTO marks VALUES (?, ?, ?)", _mark_row),
 }
+_KEYS: dict[type, Callable[[Any], Any]] = {
+    OrderChanged: lambda happening: happening.order.id,
+    AccountChanged: lambda happening: happening.account.id,
+    ActivityAdded: lambda happening: happening.activity.id,
+    EquityMarked: lambda happening: (happening.mark.account_id, happening.mark.time_ns),
+}
+"""What tells one record from another: the primary key of its table."""
