@@ -100,7 +100,7 @@ UNKNOWN_ID, DUPLICATE_ID, BAD_QUANTITY, BAD_PRICE, BAD_OWNER, BAD_WORD, WOULD_TR
 
 
 class View(NamedTuple):
-    """A book's handle and arrays as compiled code sees them. The lengths given to `carray` are nominal: none is checked."""
+    """A book's handle and arrays as compiled code sees them. Lengths given to `carray` are nominal: none is checked."""
 
     handle: int
     state: Any
