@@ -307,11 +307,13 @@ async def test_a_slow_handler_is_told_what_it_missed_and_the_socket_stays():
 
     async def flood(socket, number):
         await say(socket, [{**BAR, "v": number} for number in range(1000)])
+        await data.confirm(socket, await socket.receive())
         await ended.wait()
         await say(socket, [{**BAR, "v": 5000}] * 3)
 
+    data = DataStub(flood)
     statuses = []
-    async with serving({"GET /v2/iex": DataStub(flood).serve}) as url:
+    async with serving({"GET /v2/iex": data.serve}) as url:
         client = await asyncio.to_thread(
             AlpacaRealtimeClient,
             keys=KEYS,
@@ -319,6 +321,7 @@ async def test_a_slow_handler_is_told_what_it_missed_and_the_socket_stays():
             mailbox_limit=100,
             on_status=statuses.append,
         )
+        await asyncio.to_thread(client.subscribe_trades, "SPY")  # confirmed after the flood has come
         heard = []
         async with asyncio.timeout(5):
             async for message in client.messages():
