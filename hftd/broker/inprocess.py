@@ -101,7 +101,8 @@ class InProcessBroker:
 
     def play_moment(self) -> None:
         """Let the next moment happen and tell of it. The clock must have come to `next_ns`."""
-        moment = self.course.advance()
+        assert self.next_ns is not None, "there is no moment any more"
+        moment = self.course.advance_to(self.next_ns)
         reached = self._publish(moment.data)
         reached |= self._tell(moment.happenings)
         if reached or moment.turned:

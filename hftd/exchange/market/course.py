@@ -2,7 +2,7 @@
 
 At a moment everything that is due then is done at once, always in this order: the open, the market's data, the venue's
 own affairs, the close. Whoever lets time pass (a server on a clock of its own, a broker in process, a backtest) asks
-`next_ns`, waits or does not, and calls `advance`. Pure: no clock.
+`next_ns`, waits or does not, and calls `advance_to`. Pure: no clock.
 """
 
 from collections.abc import Sequence
@@ -63,10 +63,9 @@ class Course:
             return turn_ns if play_ns is None else play_ns
         return min(play_ns, turn_ns)
 
-    def advance(self) -> Moment:
-        """Make the next moment happen. Only while `next_ns` is not None."""
-        time_ns = self.next_ns
-        assert time_ns is not None, "there is no moment any more"
+    def advance_to(self, time_ns: int) -> Moment:
+        """Let the moment `time_ns` come, with everything that is due then; nothing may be due before."""
+        assert self.next_ns is None or time_ns <= self.next_ns, "a moment was left out"
         turned = self._turn(time_ns, Turn.OPEN)
         data = self._play_at(time_ns)
         self.venue.on_time(time_ns)

@@ -39,7 +39,7 @@ def play(course: Course, until_ns: int):
     """All moments up to `until_ns`."""
     moments = []
     while course.next_ns is not None and course.next_ns <= until_ns:
-        moments.append(course.advance())
+        moments.append(course.advance_to(course.next_ns))
     return moments
 
 
@@ -64,7 +64,7 @@ def test_the_open_comes_before_the_first_quote_and_the_close_after_the_last_bar(
     order = course.venue.submit(account.id, NewOrder("SPY", Side.BUY, Decimal(1)), OPEN_NS - MINUTE_NS)
     assert order.status is OrderStatus.ACCEPTED
     course.venue.drain()
-    opening = course.advance()
+    opening = course.advance_to(OPEN_NS)
     assert [type(item) for item in opening.data] == [Quote]
     changes = [change.kind.value for change in opening.happenings if isinstance(change, OrderChanged)]
     assert changes == ["new", "fill"]
@@ -133,14 +133,21 @@ def test_a_tape_comes_to_its_end():
     assert course.next_ns is None
     assert course.next_point is None
     assert course.upcoming_session(CLOSE_NS) == MONDAY
-    with pytest.raises(AssertionError, match="no moment"):
-        course.advance()
+
+
+def test_a_moment_may_come_at_any_time_but_none_may_be_left_out():
+    course = course_from(OPEN_NS - MINUTE_NS)
+    quiet = course.advance_to(OPEN_NS - SECOND_NS)
+    assert (quiet.turned, quiet.data, quiet.happenings) == ([], (), [])
+    assert course.venue.standing.time_ns == OPEN_NS - SECOND_NS
+    with pytest.raises(AssertionError, match="left out"):
+        course.advance_to(OPEN_NS + SECOND_NS)
 
 
 def test_what_comes_next_is_known():
     course = course_from(OPEN_NS - MINUTE_NS)
     assert course.next_point.turn is Turn.OPEN
-    course.advance()
+    course.advance_to(OPEN_NS)
     assert course.next_point.turn is Turn.CLOSE
     assert course.upcoming_session(OPEN_NS) == HALF_DAY
     assert course.upcoming_session(CLOSE_NS) == MONDAY
