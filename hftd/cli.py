@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -212,8 +212,12 @@ def exchange(
     cash: Annotated[str, typer.Option(metavar="DOLLARS", help="In each new account")] = "100000",
     account: Annotated[list[str] | None, typer.Option(metavar="NAME", help="An account; may be repeated")] = None,
     json: JsonOption = False,
-    log_format: Annotated[str, typer.Option(metavar="auto|console|json", help="How the log is written")] = "auto",
-    log_level: Annotated[str, typer.Option(metavar="LEVEL", help="The least important line to write")] = "info",
+    log_format: Annotated[
+        Literal["auto", "console", "json"], typer.Option(help="How the log is written to standard error")
+    ] = "auto",
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], typer.Option(help="The least important line to write")
+    ] = "info",
     wait: Annotated[bool, typer.Option("--wait", hidden=True)] = False,
     tied: Annotated[bool, typer.Option("--tied", hidden=True)] = False,
 ) -> None:

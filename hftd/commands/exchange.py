@@ -11,6 +11,8 @@ from hftd.errors import SettingsError
 from hftd.exchange.server.config import ExchangeConfig
 from hftd.state import state_path
 
+FASTEST = 1_000_000
+
 
 def exchange_config(
     *,
@@ -32,8 +34,8 @@ def exchange_config(
         raise SettingsError(f"--cash {cash}: expected an amount of dollars, like 100000") from error
     if dollars <= 0:
         raise SettingsError(f"--cash {cash}: expected more than 0 dollars")
-    if speed <= 0:
-        raise SettingsError(f"--speed {speed:g}: expected more than 0 market seconds in a second")
+    if not 0 < speed <= FASTEST:
+        raise SettingsError(f"--speed {speed:g}: expected market seconds in a second, above 0 and up to {FASTEST}")
     return ExchangeConfig(
         state=state or state_path(None, os.environ) / "exchange",
         port=port,

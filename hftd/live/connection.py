@@ -12,6 +12,7 @@ import structlog
 from hftd.broker.base import Broker, ClockAnnouncement, Message, Sink
 from hftd.broker.credentials import Keys, find_keys
 from hftd.clock import Clock, ExchangeClock, WallClock
+from hftd.errors import BrokerUnavailable
 from hftd.live.embedded import EmbeddedExchange, exchange_arguments
 from hftd.settings import Settings
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 LOCKSTEP_ABOVE_SPEED = 60.0
 """Faster than this, wall latency would pass for lateness: the exchange's time waits for us instead."""
+ASK_AGAIN_S = 2.0
+"""How long an exchange that is not there is waited for before it is asked again."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ async def connect_to(settings: Settings, state: Path, environment: Mapping[str, 
             yield Connection(real_broker(settings, keys_of(environment)), WallClock(), _never)
         elif settings.broker.url is not None:
             keys = keys_of(environment)
-            speed = await _speed_of(settings.broker.url, keys)
+            speed = await _patient_speed_of(settings.broker.url, keys)
             yield _simulated(settings.broker.url, keys, speed, settings.broker.feed, _never)
         else:
             exchange = EmbeddedExchange(exchange_arguments(settings, state))
@@ -104,6 +107,16 @@ def _done(broker: "SimulatedBroker") -> Callable[[int], None]:
         task.add_done_callback(tasks.discard)
 
     return done
+
+
+async def _patient_speed_of(url: str, keys: Keys) -> float:
+    """The same, from an exchange that may be away and is then waited for."""
+    while True:
+        try:
+            return await _speed_of(url, keys)
+        except BrokerUnavailable as error:
+            log.warning("broker.unreachable", error=str(error), again_in=f"{ASK_AGAIN_S:g} s")
+            await asyncio.sleep(ASK_AGAIN_S)
 
 
 async def _speed_of(url: str, keys: Keys) -> float:
