@@ -109,6 +109,7 @@ class Home:
         self.folder = folder
         self.state = folder / "state"
         self.settings = folder / "settings.yaml"
+        self.through: tuple[str, ...] = ()  # a command that starts hftd in some other way
         self._cache = cache
         self._started: list[Running] = []
         folder.mkdir(parents=True, exist_ok=True)
@@ -125,7 +126,7 @@ class Home:
         out = self.folder / f"out-{len(self._started)}"
         with out.open("w") as stream:
             process = subprocess.Popen(
-                [sys.executable, "-m", "hftd", *map(str, arguments)],
+                [*self.through, sys.executable, "-m", "hftd", *map(str, arguments)],
                 cwd=self.folder,
                 env=self.environment(**variables),
                 stdin=subprocess.DEVNULL,
@@ -144,10 +145,14 @@ class Home:
         """Write a model into the models folder, and choose it in the settings."""
         file = self.folder / "models" / f"{name}.py"
         file.write_text(text)
+        self.choose_model(name)
+        return file
+
+    def choose_model(self, name: str) -> None:
+        """Name a model in the settings, with its own default parameters."""
         chosen = "  name: volume_17_31 "
         lines = self.settings.read_text().replace(chosen, f"  name: {name} ").splitlines(keepends=True)
         self.settings.write_text("".join(line for line in lines if "parameters:" not in line))
-        return file
 
     def journals(self) -> list[Path]:
         return sorted((self.state / "journal").glob("*.sqlite"))
