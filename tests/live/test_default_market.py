@@ -1,0 +1,24 @@
+"""The random market that an exchange plays when no tape is given: the same seed, the same prices, the same run."""
+
+from hftd.domain.events import BarReceived
+from hftd.domain.market import Bar
+from tests.conftest import MakeHome
+from tests.running import Ended, Home
+
+
+def played(home: Home, seed: int) -> tuple[list[Bar], Ended]:
+    """The bars of one session but for their day, and how the run ended."""
+    ended = home.run("run", "--speed", 3600, "--sessions", 1, "--json", HFTD_EXCHANGE__SEED=seed)
+    assert ended.status == 0, ended
+    return [event.bar for event in home.events(BarReceived)], ended
+
+
+def test_the_seed_decides_the_whole_run(make_home: MakeHome) -> None:
+    (bars, ended), (again, ended_again), (others, _) = (
+        played(make_home(name), seed) for name, seed in (("first", 7), ("second", 7), ("third", 8))
+    )
+    assert again == bars and ended_again.json == ended.json
+    assert [bar.close for bar in others] != [bar.close for bar in bars]
+    assert 380 <= len(bars) <= 390
+    assert ended.json["position"] == {}
+    assert ended.json["fills"] >= ended.json["orders"] > 10
