@@ -19,6 +19,7 @@ from hftd.domain.events import (
     TradingResumed,
 )
 from hftd.domain.orders import OrderStatus
+from hftd.live.recovery import Step
 from tests.live.walking import Walk, at, days_of, sessions_of, utc
 
 
@@ -142,6 +143,15 @@ async def test_a_restart_in_mid_session_and_in_the_night_doubles_nothing(tmp_pat
     quiet = (at("2026-11-25 11:00"), at("2026-11-25 11:11"))
     assert not any(quiet[0] < order.submitted_at_ns < quiet[1] for order in booked)
     assert walk.logged("account.differs") == []
+
+
+async def test_the_same_walk_twice_writes_the_same_journals(tmp_path: Path):
+    async def walked(state: Path) -> list[Step]:
+        walk = Walk(state, HALF_DAY_2027.start)
+        await walk.live(until=HALF_DAY_2027.until)
+        return walk.steps("2027-11-26")
+
+    assert await walked(tmp_path / "once") == await walked(tmp_path / "again")
 
 
 # The calendar says one thing, the broker another ---------------------------------------------------------------------
