@@ -75,7 +75,9 @@ async def connect_to(settings: Settings, state: Path, environment: Mapping[str, 
             exchange = EmbeddedExchange(exchange_arguments(settings, state))
             stack.push_async_callback(exchange.stop)
             address = await exchange.start()
-            log.info("exchange.started", url=address.url, speed=settings.exchange.speed, state=str(state / "exchange"))
+            log.info(
+                "exchange.started", url=address.url, speed=f"{settings.exchange.speed:g}", state=str(state / "exchange")
+            )
             await preloading
             keys = Keys.of(address.key, address.secret, "the exchange of our own")
             yield _simulated(address.url, keys, settings.exchange.speed, settings.broker.feed, exchange.ended)

@@ -74,6 +74,8 @@ CLOCK_CHECK_NS = 5 * MINUTE_NS
 HALT_CODES = frozenset({"2", "H", "P"})
 RESUME_CODES = frozenset({"3", "T"})
 """Trading-status codes of the tapes: CTA's 2 (halt), 3 (resume); UTP's H (halt), P (volatility pause), T (resume)."""
+BLOCKED_RETRY_S = 0.5
+"""Wall seconds between two tries to write a journal that could not be written."""
 DISAGREEMENT_RETRY_NS = 30 * SECOND_NS
 
 
@@ -136,6 +138,7 @@ class Daemon:
         self._closing: tuple[dict[str, Decimal], Decimal, Decimal] | None = None
         self._stopping = False
         self._next_clock_check_ns = 0
+        self._feeds: dict[Feed, FeedState] = {}
 
     # -- the whole life ------------------------------------------------------------------------------------------
 
@@ -297,12 +300,12 @@ class Daemon:
         `unanswered` the ones that the broker does not know are sent."""
         for order in list(trader.engine.working.values()):
             id = order.request.client_order_id
-            if id in trader.sending:
+            if id in trader.sender.sending:
                 continue  # its answer is on the way
             found = await self._patiently(partial(self._broker.order, id))
             if found is None and id in unanswered and not self._stopping:
                 log.info("order.sent_after_restart", id=id)
-                trader.send(unanswered[id])
+                trader.sender.send(unanswered[id])
                 continue
             for report in missing_reports(order, found, self._clock.now_ns()):
                 log.info("order.reconciled", id=report.client_order_id, report=str(report.kind))
@@ -372,17 +375,27 @@ class Daemon:
             await self.inbox.wait_until(self._next_wake_ns(until_ns))
 
     async def _take_all(self) -> None:
-        while (item := self.inbox.take()) is not None:
+        while not await self._is_blocked() and (item := self.inbox.take()) is not None:
             await self._deal_with(item)
             if self._trader is not None:
                 await self._trader.let_leave()
         if self._trader is not None:
             self._trader.take_timers()
-            if self._keeper is not None:
+            if self._keeper is not None and self._trader.blocked is None:
                 await self._keeper.check()
             await self._trader.let_leave()
             self._say_trading()
         self._notifier.watchdog()
+
+    async def _is_blocked(self) -> bool:
+        """Whether the journal cannot be written, tried again now. What arrives meanwhile waits in the inbox."""
+        if self._trader is None or self._trader.blocked is None or self._trader.work():
+            return False
+        self._say("blocked", f"nothing is decided or sent: {self._trader.blocked}")
+        self._notifier.watchdog()
+        await asyncio.sleep(BLOCKED_RETRY_S)
+        self.inbox.wake_soon()
+        return True
 
     def _next_wake_ns(self, until_ns: int) -> int:
         timer_ns = self._trader.engine.next_timer_ns if self._trader else None
@@ -403,7 +416,8 @@ class Daemon:
                 self._lockstep.idle()
 
     def _is_busy(self) -> bool:
-        return self._trader is not None and self._trader.outstanding > 0
+        trader = self._trader
+        return trader is not None and (trader.sender.outstanding > 0 or trader.blocked is not None)
 
     # -- what arrives --------------------------------------------------------------------------------------------
 
@@ -448,7 +462,9 @@ class Daemon:
             self._clock.announce(announcement.time_ns, announcement.speed, held=self._lockstep is not None)
 
     async def _follow_feed(self, status: FeedStatus) -> None:
-        level = log.info if status.state is FeedState.UP else log.warning
+        still_down = self._feeds.get(status.feed) is status.state is FeedState.DOWN
+        self._feeds[status.feed] = status.state
+        level = log.debug if still_down else log.info if status.state is FeedState.UP else log.warning
         level(f"feed.{status.state}", feed=str(status.feed), **({"detail": status.detail} if status.detail else {}))
         if status.feed is Feed.CLOCK:
             if status.state is not FeedState.UP and isinstance(self._clock, ExchangeClock):
@@ -467,7 +483,7 @@ class Daemon:
 
     async def _settle(self, trader: Trader) -> None:
         """Wait for the answers to what was sent, and take them in."""
-        await trader.settle()
+        await trader.sender.settle()
         await self._take_all()
         if not self._stopping:
             await self._compare(trader.engine)
@@ -498,7 +514,8 @@ class Daemon:
         self._unrealised = engine.profit - engine.realised
         self._carried = carried_of(engine)
         self._trader = self._keeper = None
-        self._trader = None
+        if trader.unfinished:
+            log.error("journal.incomplete", events=trader.unfinished, reason=str(trader.blocked))
         trader.tell()
         trader.journal.close()
 

@@ -27,6 +27,7 @@ class Inbox:
         self._capacity = capacity
         self._items: deque[Any] = deque()
         self._lost = 0
+        self._is_woken = False
         self._waiter: asyncio.Future[None] | None = None
         self._alarm: asyncio.Task[None] | None = None
         self._alarm_ns = 0
@@ -38,6 +39,10 @@ class Inbox:
             return
         self._items.append(item)
         self.wake()
+
+    def wake_soon(self) -> None:
+        """Make the reader go round once more before it waits."""
+        self._is_woken = True
 
     def wake(self) -> None:
         """Make the reader go round even if nothing has arrived."""
@@ -60,7 +65,8 @@ class Inbox:
         """Return when something has arrived, at `time_ns` by the clock, or on `wake`, whichever is first."""
         if not self._items:
             self._on_idle()
-        if self._items:
+        if self._items or self._is_woken:
+            self._is_woken = False
             return
         self._waiter = asyncio.get_running_loop().create_future()
         self._set_alarm(time_ns)

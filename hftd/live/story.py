@@ -65,7 +65,7 @@ class Story:
         if self._told.get(id) is kind or NAMED_STATUS.get(kind, order.status) is not order.status:
             return
         self._told[id] = kind
-        reason = {"reason": report.reason} if report.reason else {}
+        reason = _because(report.reason)
         level = log.debug if kind in ON_THE_WAY else log.warning if kind is ReportKind.REJECTED else log.info
         level(REPORT_NAMES.get(kind, f"order.{kind}"), **about, **reason, id=id)
 
@@ -147,8 +147,13 @@ def _signal(command: commands.SignalRaised) -> None:
         side=str(command.side),
         quantity=text_of(command.quantity),
         symbol=command.symbol,
-        reason=command.reason,
+        **_because(command.reason),
     )
+
+
+def _because(reason: str) -> dict[str, str]:
+    """The reason, if one was given."""
+    return {"reason": reason} if reason else {}
 
 
 def _dropped(command: commands.SignalDropped) -> None:
@@ -181,7 +186,7 @@ def _submitted(command: commands.SubmitOrder) -> None:
         type=str(order.type),
         **price,
         **about,
-        reason=command.reason,
+        **_because(command.reason),
         id=order.client_order_id,
     )
 

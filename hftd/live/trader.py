@@ -1,41 +1,42 @@
 """One session live: events through journal and engine, commands to the journal and then to the broker.
 
 The order is fixed: the event is in the journal before it is stepped, its commands are in the journal before one of
-them is sent. What comes back from the broker is an event again.
+them is sent. What comes back from the broker is an event again. A journal that cannot be written (a full disk) stops
+everything where it is: events wait, nothing is decided and nothing sent, until there is room.
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable, Sequence
 
 import structlog
+from msgspec.structs import replace
 
 from hftd.broker.base import Broker
 from hftd.clock import Clock
-from hftd.domain.commands import CancelOrder, Command, ReplaceOrder, SubmitOrder
+from hftd.domain.commands import Command
 from hftd.domain.convert import SECOND_NS
 from hftd.domain.events import BarReceived, Event, PortfolioCarried, PrintQuarantined, QuoteReceived, TradeReceived
 from hftd.domain.market import Bar, MarketData, Quote
-from hftd.domain.orders import ExecutionReport, ReportKind
+from hftd.domain.orders import ExecutionReport
 from hftd.engine.admission import Admission
 from hftd.engine.engine import Engine
 from hftd.engine.tally import Tally
-from hftd.errors import BrokerError, HftdError
+from hftd.errors import StateError
 from hftd.journal import Journal
 from hftd.live.guard import Guard
+from hftd.live.sender import Sender
 from hftd.live.story import Story
 
 log = structlog.get_logger()
-ASK_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 5.0)
-"""Waits before the broker is asked again what became of an order whose submission got no answer."""
+
 ROUNDS_TO_LEAVE = 2
 """Rounds of the event loop until a request is on its socket: aiohttp writes it in a task of its own."""
 
 
 class Trader:
-    """Drives one engine. `deliver` puts a report into the daemon's inbox, `answered` tells it that a
-    request is over; `sequentially` sends one order at a time. `outstanding` counts the requests that are not over,
-    `sending` holds the ids of the orders among them."""
+    """Drives one engine. `deliver` puts a report into the daemon's inbox, `answered` tells it that a request is over;
+    `sequentially` sends one order at a time. `blocked` is why the journal cannot be written, None when it can."""
 
     def __init__(
         self,
@@ -53,36 +54,42 @@ class Trader:
         self.engine = engine
         self.journal = journal
         self.tally = tally
+        self.admission = Admission()
+        self.blocked: StateError | None = None
+        self.sender = Sender(
+            broker,
+            clock,
+            deliver,
+            answered,
+            symbol_of=lambda id: engine.orders[id].request.symbol,
+            sequentially=sequentially,
+        )
         self._guard = guard
-        self._broker = broker
         self._clock = clock
-        self._deliver = deliver
-        self._answered = answered
         self._late_after_s = late_after_s
         self._sequentially = sequentially
         self._story = Story(engine)
-        self._untold: tuple[Event, list[Command]] | None = None
-        self.admission = Admission()
         self._bars_seen: set[tuple[str, int]] = set()
-        self._chains: dict[str, asyncio.Task[None]] = {}
-        self.outstanding = 0
-        self.sending: set[str] = set()
+        self._waiting: deque[tuple[Event, str, int]] = deque()
+        self._unwritten: tuple[Event, Sequence[Command]] | None = None
+        self._untold: tuple[Event, Sequence[Command]] | None = None
 
-    # -- events in -----------------------------------------------------------------------------------------------
+    # -- what comes in -------------------------------------------------------------------------------------------
 
     def take(self, event: Event, source: str, received_ns: int | None = None) -> None:
         """Journal and step `event`, after the timers that were due before it."""
         if isinstance(event, PortfolioCarried):
             self.admission.recall(event)
-        for timer in self.engine.due_timers(event.time_ns):
-            self._step(timer, "timer", timer.time_ns)
-        self._step(event, source, self._clock.now_ns() if received_ns is None else received_ns)
+        self._waiting.append((event, source, self._clock.now_ns() if received_ns is None else received_ns))
+        self.work()
 
     def take_timers(self) -> None:
         """Step the timers that are due by now."""
         now_ns = self._clock.now_ns()
         for timer in self.engine.due_timers(now_ns):
-            self._step(timer, "timer", now_ns)
+            self._waiting.append((timer, "timer", now_ns))
+            if not self.work():
+                return
 
     def take_market(self, data: MarketData, source: str, received_ns: int, *, late: bool = False) -> None:
         """Step a bar, quote or trade; whether it is late is decided here, once."""
@@ -115,21 +122,58 @@ class Trader:
     def _is_late(self, known_at_ns: int) -> bool:
         return (self._clock.now_ns() - known_at_ns) / SECOND_NS / self._clock.speed > self._late_after_s
 
+    # -- one step ------------------------------------------------------------------------------------------------
+
+    @property
+    def unfinished(self) -> int:
+        """Events that wait because the journal cannot be written."""
+        return len(self._waiting)
+
+    def work(self) -> bool:
+        """Step everything that waits, in order; False when the journal cannot be written."""
+        try:
+            while self._unwritten or self._waiting:
+                if self._unwritten:
+                    self._carry_out(*self._unwritten)
+                else:
+                    self._step(*self._waiting[0])
+        except StateError as error:
+            if self.blocked is None:
+                log.error(
+                    "journal.blocked", reason=str(error), effect="nothing is decided or sent until it can be written"
+                )
+            self.blocked = error
+            return False
+        if self.blocked is not None:
+            log.warning("journal.unblocked")
+            self.blocked = None
+        return True
+
     def _step(self, event: Event, source: str, received_ns: int) -> None:
         self.tell()
+        timer = next(self.engine.due_timers(event.time_ns), None)
+        if timer is not None and timer is not event and type(timer) is not type(event):
+            self._waiting.appendleft((timer, "timer", timer.time_ns))
+            return
+        if self.blocked and isinstance(event, BarReceived) and self._is_late(event.time_ns):
+            event = replace(event, late=True)  # it has waited for the disk
         self.journal.append_event(event, received_ns, source)
         self.journal.commit()
-        commands = self.engine.step(event)
+        self._waiting.popleft()
+        self._unwritten = (event, self.engine.step(event))
+
+    def _carry_out(self, event: Event, commands: Sequence[Command]) -> None:
         self.journal.append_commands(self.engine.sequence, commands)
-        sent_before = self.outstanding
+        self._unwritten = None
+        sent_before = self.sender.outstanding
         for command in commands:
-            self.send(command)
+            self.sender.send(command)
         self.tally.add(event, commands)
         self._untold = (event, commands)
-        if self.outstanding == sent_before:
+        if self.sender.outstanding == sent_before:
             self.tell()
         for fault in self._guard.take_faults(event.time_ns):
-            self._step(fault, "guard", received_ns)
+            self._waiting.appendleft((fault, "guard", self._clock.now_ns()))
 
     def tell(self) -> None:
         """Log the last step, if that has been put off until its orders have left. Nothing was stepped since."""
@@ -146,83 +190,3 @@ class Trader:
             for _ in range(ROUNDS_TO_LEAVE):
                 await asyncio.sleep(0)
         self.tell()
-
-    # -- commands out --------------------------------------------------------------------------------------------
-
-    def send(self, command: Command) -> None:
-        """Send what is meant for the broker, after earlier commands in the same symbol."""
-        if not isinstance(command, SubmitOrder | CancelOrder | ReplaceOrder):
-            return
-        if isinstance(command, SubmitOrder):
-            self.sending.add(command.order.client_order_id)
-        chain = "" if self._sequentially else self._symbol_of(command)
-        self.outstanding += 1
-        task = asyncio.create_task(self._send_after(self._chains.get(chain), command))
-        self._chains[chain] = task
-
-    async def settle(self) -> None:
-        """Wait until everything sent has been answered."""
-        while self.outstanding:
-            await asyncio.gather(*self._chains.values())
-
-    def _symbol_of(self, command: SubmitOrder | CancelOrder | ReplaceOrder) -> str:
-        if isinstance(command, SubmitOrder):
-            return command.order.symbol
-        return self.engine.orders[command.client_order_id].request.symbol
-
-    async def _send_after(
-        self, earlier: asyncio.Task[None] | None, command: SubmitOrder | CancelOrder | ReplaceOrder
-    ) -> None:
-        if earlier is not None and not earlier.done():
-            await asyncio.wait([earlier])
-        try:
-            await self._transmit(command)
-        except HftdError as error:
-            log.error("order.unsent", command=type(command).__name__, error=str(error))
-        finally:
-            self.outstanding -= 1
-            self._answered()
-
-    async def _transmit(self, command: SubmitOrder | CancelOrder | ReplaceOrder) -> None:
-        match command:
-            case SubmitOrder():
-                await self._submit(command)
-            case CancelOrder():
-                await self._cancel(command)
-            case ReplaceOrder():
-                await self._replace(command)
-
-    async def _submit(self, command: SubmitOrder) -> None:
-        id = command.order.client_order_id
-        try:
-            self._deliver(await self._broker.submit(command.order))
-        except BrokerError as error:
-            log.warning("order.unanswered", id=id, error=str(error))
-            self._deliver(await self._ask(command))
-        finally:
-            self.sending.discard(id)
-
-    async def _ask(self, command: SubmitOrder) -> ExecutionReport:
-        """What became of an order whose submission failed or got no answer: it is never sent a second time."""
-        id = command.order.client_order_id
-        for wait_s in ASK_AGAIN_S:
-            await asyncio.sleep(wait_s)  # it may still be on its way
-            with suppress(BrokerError):
-                if (found := await self._broker.order(id)) is not None:
-                    return ExecutionReport(ReportKind.ACCEPTED, id, self._clock.now_ns(), found.broker_order_id)
-        return ExecutionReport(
-            ReportKind.REJECTED, id, self._clock.now_ns(), reason="the order did not reach the broker"
-        )
-
-    async def _cancel(self, command: CancelOrder) -> None:
-        self._deliver(await self._broker.cancel(command.client_order_id))
-
-    async def _replace(self, command: ReplaceOrder) -> None:
-        report = await self._broker.replace(
-            command.client_order_id,
-            command.new_client_order_id,
-            quantity=command.quantity,
-            limit_price=command.limit_price,
-            stop_price=command.stop_price,
-        )
-        self._deliver(report)
