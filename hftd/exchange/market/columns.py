@@ -6,7 +6,7 @@ count and volume-weighted price follow from the same prints.
 """
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -35,14 +35,14 @@ class BarColumns:
     def __len__(self) -> int:
         return len(self.time_ns)
 
-    def between(self, start_ns: int, end_ns: int) -> "BarColumns":
+    def between(self, start_ns: int, end_ns: int) -> Self:
         """The bars that start in [start_ns, end_ns)."""
         first, last = np.searchsorted(self.time_ns, (start_ns, end_ns))
         return self.rows(slice(int(first), int(last)))
 
-    def rows(self, chosen: slice | npt.NDArray[np.bool_]) -> "BarColumns":
+    def rows(self, chosen: slice | npt.NDArray[np.bool_]) -> Self:
         """The bars at `chosen`."""
-        return BarColumns(*(column[chosen] for column in self.columns()))
+        return type(self)(*(column[chosen] for column in self.columns()))
 
     def columns(self) -> tuple[npt.NDArray[Any], ...]:
         """All columns in the order of the fields."""
@@ -74,8 +74,23 @@ class BarColumns:
 
     def bars(self, symbol: str) -> list[Bar]:
         """The rows as bars of `symbol`."""
-        columns = (*self.columns(), self.trade_counts(), self.vwaps())
+        prices = (self.open, self.high, self.low, self.close)
+        columns = (self.time_ns, *prices, self.volume, self.trade_counts(), self.vwaps())
         return [Bar(symbol, *row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class TradedColumns(BarColumns):
+    """Bars made from prints that are known: their number in each bar, and the price in dollars that they average to."""
+
+    prints: Integers
+    average: Floats
+
+    def trade_counts(self) -> Integers:
+        return self.prints
+
+    def vwaps(self) -> Floats:
+        return self.average
 
 
 _NO_TIMES, _NO_PRICES = np.empty(0, np.int64), np.empty(0, np.float64)
