@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from hftd.exchange.market.bots.settings import BotMarketSettings
+
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 MANUAL = 0.0
 
@@ -14,7 +16,8 @@ class ExchangeConfig:
 
     `port` 0 takes a free one. `speed` is exchange seconds in a wall second: at 1 without a tape, exchange time is wall
     time; 0 moves time only by `RunningExchange.advance_to`. `cash` is dollars at the opening of an account.
-    `symbols` empty means all of the tape, or SPY. `wait`: time stands still until a client of `/hftd/clock` is
+    `symbols` empty means all of the tape, or SPY. `bots` are who trades where there is no tape, begun from `seed`; None
+    stands for a random walk without anybody. `wait`: time stands still until a client of `/hftd/clock` is
     connected. `start_ns` is where time starts when the state directory knows none.
     `requests_a_minute` is each key's limit in exchange time, 0 for none. `tied`: the end of standard input ends it.
     `faults` is a schedule of faults; `control_port` opens the control address for more of them (0: a free port).
@@ -28,6 +31,7 @@ class ExchangeConfig:
     speed: float = 1.0
     seed: int = 1
     tape: Path | None = None
+    bots: BotMarketSettings | None = BotMarketSettings()
     cash: Decimal = Decimal(100_000)
     accounts: tuple[str, ...] = ("default",)
     wait: bool = False

@@ -253,7 +253,8 @@ class Exchange:
         """Time moves only to what `advance_to` has asked for; whoever waits for less has waited long enough."""
         if due_ns is not None and (self.timeline.stands or due_ns <= self._target_ns):
             return inf if self.timeline.stands else 0.0
-        self.timeline.reach(self._target_ns)
+        if not self.timeline.stands:
+            self.timeline.reach(self._target_ns)
         waiters, self._arrived = self._arrived, []
         for waiter in waiters:
             if not waiter.done():

@@ -49,14 +49,19 @@ def held(state: Path) -> Iterator[None]:
 
 
 def make_market(config: ExchangeConfig, calendar: Calendar) -> Market:
-    """The market of `config`: its tape, or a random one. Raises DataError for a tape that is none."""
+    """The market of `config`: its tape, its bots, or a random walk. Raises DataError for a tape that is none."""
     if config.tape is not None:
         from hftd.exchange.market.tape import Tape
 
         return Tape(config.tape, calendar, config.symbols)
-    from hftd.exchange.market.random_walk import RandomMarket
+    symbols = config.symbols or DEFAULT_SYMBOLS
+    if config.bots is None:
+        from hftd.exchange.market.random_walk import RandomMarket
 
-    return RandomMarket(config.symbols or DEFAULT_SYMBOLS, config.seed)
+        return RandomMarket(symbols, config.seed)
+    from hftd.exchange.market.bots.market import BotMarket
+
+    return BotMarket(replace(config.bots, seed=config.seed), symbols)
 
 
 def make_assets(market: Market, state: VenueState | None) -> dict[str, Asset]:

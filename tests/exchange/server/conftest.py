@@ -1,19 +1,22 @@
 """A running exchange on a free port, whose time the test moves, and clients of it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import sys
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from exchange_kit import OPEN_NS, OPENED
 
 from hftd.calendar import Calendar
 from hftd.domain.convert import MINUTE_NS
 from hftd.exchange.server.app import RunningExchange, serve
 from hftd.exchange.server.config import ExchangeConfig
 
-Start = Callable[..., Awaitable[RunningExchange]]
+sys.path.append(str(Path(__file__).parent / "kit"))
+
+import quiet_alpaca  # noqa: F401
+from exchange_kit import OPEN_NS, OPENED, Start
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from conftest import Start
-from exchange_kit import OPEN_NS, Rest, clock_socket, connect, data_socket, trade_socket
+from exchange_kit import OPEN_NS, Rest, Start, clock_socket, connect, data_socket, trade_socket
 
 from hftd.domain.convert import MINUTE_NS, rfc3339_of
 from hftd.errors import DataError

@@ -8,8 +8,7 @@ from urllib.parse import quote
 import aiohttp
 import msgpack
 import pytest
-from conftest import Start
-from exchange_kit import OPEN_NS, Rest, connect, data_socket, key_headers
+from exchange_kit import OPEN_NS, Rest, Start, connect, data_socket, key_headers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -3,8 +3,7 @@
 import asyncio
 from typing import Any
 
-from conftest import Start
-from exchange_kit import CLOSE_NS, OPEN_NS, Rest, clock_socket, data_socket, subscribed, trade_socket
+from exchange_kit import CLOSE_NS, OPEN_NS, Rest, Start, clock_socket, data_socket, subscribed, trade_socket
 
 from hftd.domain.convert import MINUTE_NS, SECOND_NS
 from hftd.exchange.server.app import RunningExchange

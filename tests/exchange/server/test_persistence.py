@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Start
-from exchange_kit import CLOSE_NS, OPEN_NS, Rest, key_headers
+from exchange_kit import CLOSE_NS, OPEN_NS, Rest, Start, key_headers
 
 from hftd.calendar import Calendar
 from hftd.domain.convert import MINUTE_NS, ns_of_rfc3339

@@ -8,8 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from conftest import Start
-from exchange_kit import CLOSE_NS, OPEN_NS, Rest, trade_socket
+from exchange_kit import CLOSE_NS, OPEN_NS, Rest, Start, trade_socket
 
 from hftd.domain.convert import MINUTE_NS, rfc3339_of
 from hftd.exchange.server.app import RunningExchange

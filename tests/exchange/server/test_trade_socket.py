@@ -4,8 +4,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from conftest import Start
-from exchange_kit import OPEN_NS, Rest, connect, trade_socket
+from exchange_kit import OPEN_NS, Rest, Start, connect, trade_socket
 
 from hftd.domain.convert import MINUTE_NS
 from hftd.exchange.server.app import RunningExchange

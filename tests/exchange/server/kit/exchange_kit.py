@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -9,6 +10,9 @@ import msgpack
 
 from hftd.domain.convert import ns_of_rfc3339
 from hftd.exchange.server.app import RunningExchange
+
+Start = Callable[..., Awaitable[RunningExchange]]
+"""Starts an exchange with the given settings."""
 
 OPEN_NS = ns_of_rfc3339("2026-11-23T14:30:00Z")
 CLOSE_NS = ns_of_rfc3339("2026-11-23T21:00:00Z")
