@@ -166,4 +166,5 @@ def test_a_model_that_raises_is_paused_and_the_daemon_goes_on(home: Home, tape: 
     assert 'model=faulty error="ZeroDivisionError in on_bar: the third bar" until="the next open"' in paused
     assert ended.json["bars"] == len(MINUTES)
     assert ended.json["signals"] == {"buy": 2, "sell": 0}
+    assert "side=buy quantity=1 symbol=SPY\n" in ended.log  # without a reason, nothing is said of one
     assert ended.json["position"] == {}

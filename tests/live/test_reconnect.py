@@ -1,0 +1,46 @@
+"""An exchange that dies in mid-session and comes back: the daemon says so, catches up, and trades again."""
+
+import signal
+from pathlib import Path
+
+from hftd.domain.commands import SubmitOrder
+from hftd.domain.events import BarReceived
+from tests.running import ExchangeProcess, Home, signed_quantity, write_tape
+
+QUIET, SELL, BUY = 1001, 1700, 3100
+
+
+def test_an_exchange_that_was_killed_is_found_again(home: Home, tmp_path: Path) -> None:
+    rows = [
+        (
+            f"2019-02-11T{14 + (30 + index) // 60}:{(30 + index) % 60:02}:00Z",
+            100.0,
+            (SELL, QUIET, BUY, QUIET)[index % 4],
+        )
+        for index in range(80)
+    ]
+    tape = write_tape(tmp_path / "tape.csv", rows)
+    exchange = ExchangeProcess(home, "--tape", tape, "--speed", 60, "--wait")
+    running = home.start("run", "--json", **exchange.broker())
+    running.wait_for("order.filled")
+    exchange.running.end(signal.SIGKILL)
+    running.wait_for("feed.down")
+    exchange.start()
+    running.wait_for("feed.up")
+    running.wait_for("bar.received")
+    running.wait_for("signal.raised")
+    running.wait_for("order.filled")
+    ended = running.end()
+    assert ended.status == 0, ended
+    assert "Traceback" not in ended.log
+    assert len(ended.lines("warning: feed.down")) == 3, ended  # the clock, the market data, the reports: each once
+    assert len(ended.lines("feed.up")) == 6
+    bars = [event.bar.time_ns for event in home.events(BarReceived)]
+    assert bars == sorted(set(bars))
+    ids = [command.order.client_order_id for command in home.commands(SubmitOrder)]
+    theirs = exchange.get("/v2/orders?status=all&direction=asc")
+    assert [order["client_order_id"] for order in theirs] == ids
+    (held,) = exchange.get("/v2/positions") or [{"qty": "0"}]
+    waiting = len(ids) - len(home.fills())
+    assert waiting or int(held["qty"]) == sum(map(signed_quantity, home.fills()))
+    assert exchange.running.end().status == 0
