@@ -16,7 +16,15 @@ from msgspec import Struct
 
 from hftd.calendar import Calendar
 from hftd.errors import HftdError
-from hftd.exchange.server import rest_account, rest_data, rest_market, rest_orders, rest_records
+from hftd.exchange.server import (
+    rest_account,
+    rest_data,
+    rest_events,
+    rest_market,
+    rest_orders,
+    rest_records,
+    rest_watchlists,
+)
 from hftd.exchange.server.call import Call, Handler, answer, error_answer
 from hftd.exchange.server.clock_socket import serve_clock
 from hftd.exchange.server.config import ExchangeConfig
@@ -60,6 +68,18 @@ TRADING: Final[tuple[tuple[str, str, Handler], ...]] = (
     ("DELETE", "/v2/positions", rest_account.close_positions),
     ("GET", "/v2/positions/{symbol}", rest_account.position),
     ("DELETE", "/v2/positions/{symbol}", rest_account.close_position),
+    ("GET", "/v2/watchlists", rest_watchlists.listing),
+    ("POST", "/v2/watchlists", rest_watchlists.create),
+    ("GET", "/v2/watchlists/{id}", rest_watchlists.show),
+    ("PUT", "/v2/watchlists/{id}", rest_watchlists.change),
+    ("POST", "/v2/watchlists/{id}", rest_watchlists.add),
+    ("DELETE", "/v2/watchlists/{id}", rest_watchlists.remove),
+    ("DELETE", "/v2/watchlists/{id}/{symbol}", rest_watchlists.remove_symbol),
+    ("GET", "/v2/watchlists:by_name", rest_watchlists.show),
+    ("PUT", "/v2/watchlists:by_name", rest_watchlists.change),
+    ("POST", "/v2/watchlists:by_name", rest_watchlists.add),
+    ("DELETE", "/v2/watchlists:by_name", rest_watchlists.remove),
+    ("GET", "/v2/events/trades", rest_events.trades),
 )
 DATA: Final[tuple[tuple[str, str, Handler], ...]] = (
     ("GET", "/v2/stocks/bars", rest_data.bars),
@@ -248,9 +268,11 @@ def _endpoint(exchange: Exchange, handler: Handler, refusal: Refusal) -> Served:
         now_ns = exchange.timeline.now_ns()
         allowance = exchange.limit.ask(account, now_ns)
         if allowance and not allowance.granted:
-            response = error_answer(Refusal(429, 42910000, "rate limit exceeded"))
+            response: web.StreamResponse = error_answer(Refusal(429, 42910000, "rate limit exceeded"))
         else:
             response = await _answered(handler, Call(exchange, request, account, exchange.account_ids[account], now_ns))
+        if response.prepared:
+            return response
         if allowance:
             response.headers.update(allowance.headers)
         response.headers["X-Request-ID"] = uuid.uuid4().hex
@@ -272,7 +294,7 @@ async def _faulty(
     return faulty_answer(fault)
 
 
-async def _answered(handler: Handler, call: Call) -> web.Response:
+async def _answered(handler: Handler, call: Call) -> web.StreamResponse:
     try:
         return await handler(call)
     except Refusal as refusal:
@@ -315,6 +337,7 @@ def _closer(exchange: Exchange) -> Callable[[web.Application], Awaitable[None]]:
     async def close(app: web.Application) -> None:
         connections = [connection for sockets in exchange.sockets.values() for connection in sockets]
         closing = [connection.socket.close(code=WSCloseCode.GOING_AWAY) for connection in connections]
+        exchange.event_log.end()
         await asyncio.gather(*closing, return_exceptions=True)
 
     return close

@@ -68,7 +68,7 @@ class Call:
         return body
 
 
-Handler = Callable[[Call], Awaitable[web.Response]]
+Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 
 
 def malformed(message: str) -> Refusal:

@@ -47,6 +47,7 @@ from hftd.exchange.server.opening import (
     starting_time,
 )
 from hftd.exchange.server.render import update_json
+from hftd.exchange.server.rest_events import EventLog
 from hftd.exchange.server.store import Store
 from hftd.exchange.server.timeframes import Timeframe, Unit
 from hftd.exchange.server.timeline import NOT_YET, Timeline
@@ -103,6 +104,7 @@ class Exchange:
         self.limit = RateLimit(config.requests_a_minute)
         self.feed = Feed()
         self.trade_feed = TradeFeed()
+        self.event_log = EventLog()
         self.holds = Holds(self._stop_for_lockstep, self._go_after_lockstep)
         self.sockets: dict[Target, set[Connection]] = {target: set() for target in Target}
         self.faults = Faults(config.seed, self.sockets, self.feed)
@@ -347,7 +349,9 @@ class Exchange:
         for happening in happenings:
             if isinstance(happening, OrderChanged) and happening.kind is not None:
                 name = self._names[happening.order.account_id]
-                if self.trade_feed.publish(name, partial(update_json, happening, self.assets)):
+                update = partial(update_json, happening, self.assets)
+                self.event_log.add(name, happening.time_ns, update)
+                if self.trade_feed.publish(name, update):
                     reached.add(name)
         return reached
 

@@ -35,6 +35,7 @@ async def start(tmp_path: Path, calendar: Calendar) -> AsyncIterator[Start]:
                 "speed": 0,
                 "start_ns": OPEN_NS - 5 * MINUTE_NS,
                 "symbols": ("SPY", "AAPL"),
+                "bots": None,
                 "requests_a_minute": 0,
             }
             return await stack.enter_async_context(await serve(ExchangeConfig(**{**usual, **settings}), calendar))
