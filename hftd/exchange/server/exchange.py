@@ -15,7 +15,7 @@ import structlog
 
 from hftd.calendar import Calendar
 from hftd.clock import RECHECK_S
-from hftd.domain.convert import rfc3339_of
+from hftd.domain.convert import MINUTE_NS, rfc3339_of
 from hftd.domain.market import Bar, MarketData, Quote, Trade
 from hftd.domain.session import Session
 from hftd.exchange.market.agenda import Agenda, Turn, TurningPoint
@@ -110,7 +110,7 @@ class Exchange:
         self.faults = Faults(config.seed, self.sockets, self.feed)
         self._schedule = deque(load_schedule(config.faults, self.market.symbols) if config.faults else ())
         self.clock_feed = ClockFeed(self.timeline, self.holds, self._clock_presence)
-        self._target_ns = start_ns
+        self._target_ns = self._moment_ns = start_ns
         self._resume(self.store.get("played_ns", int) or start_ns, start_ns)
 
     # Time
@@ -241,7 +241,15 @@ class Exchange:
         play_ns = self._play.next_ns if self._play else None
         turn_ns = self._next.time_ns if self._next else None
         fault_ns = max(self._schedule[0][0], self.timeline.now_ns()) if self._schedule else None
-        return min((time_ns for time_ns in (play_ns, turn_ns, fault_ns) if time_ns is not None), default=None)
+        times = (play_ns, turn_ns, fault_ns, self._minute_ns())
+        return min((time_ns for time_ns in times if time_ns is not None), default=None)
+
+    def _minute_ns(self) -> int | None:
+        """The next whole minute of an open session, when somebody is in lockstep: whose own timers do not wait for the
+        next trade."""
+        if not self.holds.accounts or not self.venue.standing.is_open:
+            return None
+        return max((self._moment_ns // MINUTE_NS + 1) * MINUTE_NS, self.timeline.now_ns())
 
     def _wait_s(self, due_ns: int | None) -> float:
         """Wall seconds until `due_ns` comes; infinite when something must change first."""
@@ -268,6 +276,7 @@ class Exchange:
 
     def _moment(self, time_ns: int) -> None:
         """Do everything that is due at `time_ns`."""
+        self._moment_ns = time_ns
         self.timeline.reach(time_ns)
         turned = self._turn(time_ns, Turn.OPEN)
         data = self._play_at(time_ns)
@@ -281,7 +290,8 @@ class Exchange:
         reached |= self._tell(happenings)
         if turned:
             self.clock_feed.announce_turn(jump=Turn.LEAP in turned)
-        self._hold(self.holds.accounts if turned else reached, jump=Turn.LEAP in turned)
+        on_the_minute = self.venue.standing.is_open and time_ns % MINUTE_NS == 0
+        self._hold(self.holds.accounts if turned or on_the_minute else reached, jump=Turn.LEAP in turned)
 
     def _play_at(self, time_ns: int) -> Sequence[MarketData]:
         if self._play is None or self._play.next_ns != time_ns:
@@ -334,7 +344,8 @@ class Exchange:
     # Telling
 
     def _messages(self, data: Iterable[MarketData]) -> list[DataMessage]:
-        messages = [_MESSAGES[type(item)](item) for item in data]
+        wanted = {kind: make for kind, (channel, make) in _MESSAGES.items() if self.feed.is_wanted(channel)}
+        messages = [wanted[type(item)](item) for item in data if type(item) in wanted]
         if self.feed.is_wanted("dailyBars"):
             bars = [item for item in data if isinstance(item, Bar)]
             messages += [daily_message(day) for bar in bars if (day := self._day_of(bar))]
@@ -410,4 +421,9 @@ _TURNS: dict[Turn, Callable[[Exchange, TurningPoint], None]] = {
     Turn.CLOSE: Exchange._close,
     Turn.LEAP: Exchange._leap,
 }
-_MESSAGES: dict[type, Callable[..., DataMessage]] = {Trade: trade_message, Quote: quote_message, Bar: bar_message}
+_MESSAGES: dict[type, tuple[str, Callable[..., DataMessage]]] = {
+    Trade: ("trades", trade_message),
+    Quote: ("quotes", quote_message),
+    Bar: ("bars", bar_message),
+}
+"""The channel of each kind of data, and its message."""
