@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hftd.domain.commands import OrderRefused, SignalDropped, SignalRaised, SubmitOrder
+from hftd.domain.convert import ns_of_rfc3339
 from hftd.domain.orders import Side
 from tests.conftest import MakeHome
 from tests.running import Ended, Home, signed_quantity, write_tape
@@ -168,3 +169,20 @@ def test_a_model_that_raises_is_paused_and_the_daemon_goes_on(home: Home, tape: 
     assert ended.json["signals"] == {"buy": 2, "sell": 0}
     assert "side=buy quantity=1 symbol=SPY\n" in ended.log  # without a reason, nothing is said of one
     assert ended.json["position"] == {}
+
+
+def test_positions_are_closed_on_time_even_if_nobody_trades(home: Home, tmp_path: Path) -> None:
+    """The exchange's time must not run past the daemon's timers to the next trade, which here is the next day's."""
+    tape = write_tape(
+        tmp_path / "tape.csv",
+        [
+            ("2019-02-11T14:30:00Z", 100.0, SELL),
+            ("2019-02-11T14:31:00Z", 100.0, QUIET),
+            ("2019-02-12T14:30:00Z", 100.0, QUIET),
+        ],
+    )
+    ended = home.run("run", "--tape", tape, "--speed", 3600, "--sessions", 1, "--json")
+    assert ended.json["position"] == {}, ended
+    sale, flattening = home.fills()
+    assert flattening.time_ns == ns_of_rfc3339("2019-02-11T20:55:00Z")
+    assert signed_quantity(sale) == -signed_quantity(flattening)
