@@ -64,7 +64,7 @@ async def ours(clients: int, instants: int, deaf: int) -> float:
 
 
 async def delivered(state: Path, clients: int, instants: int, deaf: int) -> float:
-    async with await serve(ExchangeConfig(state=state, speed=0)) as running:
+    async with await serve(ExchangeConfig(state=state, speed=0, bots=None)) as running:
         address = running.addresses()
         hello = subscription(address.key, address.secret, "quotes")
         sockets = [await upgraded(address.stream, *hello) for _ in range(clients)]

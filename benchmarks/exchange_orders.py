@@ -32,7 +32,7 @@ async def exchange(pipe: Pipe) -> None:
     """Serve an open market until told to stop."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     with tempfile.TemporaryDirectory() as state:
-        config = ExchangeConfig(state=Path(state), speed=0, requests_a_minute=0)
+        config = ExchangeConfig(state=Path(state), speed=0, requests_a_minute=0, bots=None)
         async with await serve(config) as running:
             session = running.exchange.upcoming_session(wall_ns())
             now_ns = session.open_ns + MINUTE_NS
