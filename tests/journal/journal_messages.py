@@ -29,6 +29,8 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
         return st.one_of([values_of(choice) for choice in get_args(kind)])
     if get_origin(kind) is tuple:
         return st.lists(values_of(get_args(kind)[0]), max_size=3).map(tuple)
+    if get_origin(kind) is dict:
+        return st.dictionaries(*map(values_of, get_args(kind)), max_size=3)
     if issubclass(kind, Enum):
         return st.sampled_from(list(kind))
     if issubclass(kind, msgspec.Struct):
