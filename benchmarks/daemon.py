@@ -82,9 +82,13 @@ def daemon(speed: float) -> Iterator[tuple[Process, Iterator[tuple[float, dict[s
 def log_of(process: Process, began_s: float) -> Iterator[tuple[float, dict[str, str]]]:
     """Each line of the log, and the seconds since the process was started."""
     assert process.stderr is not None
+    strange = []
     for line in process.stderr:
-        yield time.perf_counter() - began_s, json.loads(line)
-    raise SystemExit("the daemon ended before its time")
+        if line.startswith("{"):
+            yield time.perf_counter() - began_s, json.loads(line)
+        else:
+            strange.append(line)
+    raise SystemExit(f"the daemon ended before its time: {''.join(strange[-20:])}")
 
 
 def wait_for(log: Iterator[tuple[float, dict[str, str]]], event: str, **fields: str) -> float:
