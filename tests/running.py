@@ -87,6 +87,11 @@ class Running:
     def send(self, number: int) -> None:
         self.process.send_signal(number)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether its end has been waited for."""
+        return self.process.stderr is None or self.process.stderr.closed
+
     def ended(self) -> Ended:
         """Wait for the end, of this process and of those that write to the same log."""
         assert self.process.stderr is not None
@@ -181,7 +186,7 @@ class Home:
     def kill_all(self) -> None:
         """End what a failed test has left running."""
         for running in self._started:
-            if running.process.poll() is None:
+            if not running.is_over:
                 running.process.kill()
                 running.ended()
 
