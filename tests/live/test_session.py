@@ -1,6 +1,7 @@
-"""One short session, seen as a newcomer sees it: what is logged, what is summed up, what a signal does."""
+"""One session, seen as a newcomer sees it: what is logged, what is summed up, what a signal does."""
 
 import signal
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -14,24 +15,21 @@ from tests.running import Ended, Home, signed_quantity, write_tape
 QUIET, SELL, BUY = 1001, 1700, 3100
 """Volumes that are a multiple of neither 17 nor 31, of 17, of 31."""
 
-MINUTES = (
-    ("2019-02-11T14:30:00Z", 100.0, QUIET),
-    ("2019-02-11T14:31:00Z", 100.1, SELL),
-    ("2019-02-11T14:32:00Z", 100.2, QUIET),
-    ("2019-02-11T14:33:00Z", 100.1, BUY),
-    ("2019-02-11T14:34:00Z", 100.3, SELL),
-    ("2019-02-11T14:35:00Z", 100.4, QUIET),
-    ("2019-02-11T20:54:00Z", 100.2, QUIET),
-    ("2019-02-11T20:55:00Z", 100.0, QUIET),
-    ("2019-02-11T20:56:00Z", 100.1, BUY),
-    ("2019-02-11T20:57:00Z", 100.2, QUIET),
-    ("2019-02-11T20:59:00Z", 100.3, SELL),
-)
+OPEN, BARS = 14 * 60 + 30, 390
+"""Of the session of 2019-02-11: its open in minutes UTC, and its length."""
+
+SIGNALS = {"14:31": SELL, "14:33": BUY, "14:34": SELL, "20:56": BUY, "20:59": SELL}
 
 
 @pytest.fixture(scope="module")
 def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tape(tmp_path_factory.mktemp("tape") / "short.csv", MINUTES)
+    """A whole session with a few minutes to decide on."""
+    starts = [f"{minute // 60}:{minute % 60:02}" for minute in range(OPEN, OPEN + BARS)]
+    rows = [
+        (f"2019-02-11T{start}:00Z", 100 + index % 5 / 10, SIGNALS.get(start, QUIET))
+        for index, start in enumerate(starts)
+    ]
+    return write_tape(tmp_path_factory.mktemp("tape") / "session.csv", rows)
 
 
 @pytest.fixture(scope="module")
@@ -41,20 +39,20 @@ def session(make_home: MakeHome, tape: Path) -> tuple[Home, Ended]:
 
 
 STORY = """
-    model.loaded exchange.started feed.up market.closed feed.up feed.up session.opened bar.received
-    bar.received signal.raised order.submitted order.accepted order.filled bar.received
-    bar.received signal.raised order.submitted order.accepted order.filled
-    bar.received signal.raised order.submitted order.accepted order.filled bar.received
+    model.loaded exchange.started feed.up market.closed feed.up session.opened bar.received
+    signal.raised order.submitted order.accepted order.filled bar.received
+    signal.raised order.submitted order.accepted order.filled bar.received
+    signal.raised order.submitted order.accepted order.filled bar.received
     timer.fired order.submitted bar.received order.accepted order.filled bar.received
-    bar.received signal.raised order.refused bar.received bar.received signal.raised signal.after_close
-    session.closed account.agrees
+    signal.raised order.refused bar.received signal.raised signal.after_close session.closed account.agrees
 """
 
 
 def test_the_log_tells_the_session_from_start_to_end(session: tuple[Home, Ended]) -> None:
     _, ended = session
     assert ended.status == 0
-    assert ended.events == STORY.split()
+    assert [name for name, _ in groupby(ended.events)] == STORY.split()
+    assert ended.events.count("bar.received") == BARS
 
 
 @pytest.mark.parametrize(
@@ -165,7 +163,7 @@ def test_a_model_that_raises_is_paused_and_the_daemon_goes_on(home: Home, tape: 
     assert ended.log.count("Traceback") == 1
     (paused,) = ended.lines("model.paused")
     assert 'model=faulty error="ZeroDivisionError in on_bar: the third bar" until="the next open"' in paused
-    assert ended.json["bars"] == len(MINUTES)
+    assert ended.json["bars"] == BARS
     assert ended.json["signals"] == {"buy": 2, "sell": 0}
     assert "side=buy quantity=1 symbol=SPY\n" in ended.log  # without a reason, nothing is said of one
     assert ended.json["position"] == {}
