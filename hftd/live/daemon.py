@@ -53,6 +53,7 @@ from hftd.engine.state import HookCaller, RunningModel
 from hftd.engine.tally import Tally
 from hftd.errors import BrokerError, BrokerUnavailable
 from hftd.journal import Journal, journal_path
+from hftd.live.crash_points import crash_point
 from hftd.live.feed import FeedKeeper
 from hftd.live.inbox import Inbox, Overflowed
 from hftd.live.lockstep import Lockstep
@@ -207,6 +208,7 @@ class Daemon:
     async def _trade(self, session: Session, trader: Trader) -> None:
         if not trader.engine.is_open:
             trader.take(SessionOpened(max(session.open_ns, self._clock.now_ns()), session), "calendar")
+            crash_point("session.opened")
         self._next_clock_check_ns = self._clock.now_ns() + CLOCK_CHECK_NS
         while not self._stopping and self._clock.now_ns() < session.close_ns:
             await self._pump(min(session.close_ns, self._next_clock_check_ns))
@@ -214,6 +216,7 @@ class Daemon:
         if self._stopping:
             return
         trader.take(SessionClosed(session.close_ns, session), "calendar")
+        crash_point("session.closed")
         self._say("closing", "the market has closed; waiting for the last reports")
         await self._pump(session.close_ns + LINGER_NS)
 
@@ -227,10 +230,12 @@ class Daemon:
             return None
         trader, unanswered = self._make_trader(session, account)
         await self._reconcile(trader, unanswered)
+        crash_point("reconcile.done")
         self._keeper = FeedKeeper(
             trader, self._broker, self._clock, session, self.plan.symbols, in_lockstep=self._lockstep is not None
         )
         await self._keeper.backfill()
+        crash_point("backfill.done")
         return trader
 
     async def _connect(self) -> Account:
@@ -242,9 +247,11 @@ class Daemon:
     def _make_trader(self, session: Session, account: Account) -> tuple[Trader, dict[str, SubmitOrder]]:
         """The trader of `session`, and the orders that may not have been sent before a restart and are still fresh."""
         journal = Journal.open(journal_path(self.plan.state, session.day), session, self.plan.run_id)
+        crash_point("journal.opened")
         journal.set_meta("account_id", account.account_id)
         journal.set_meta("settings", self.plan.settings_json)
         recovered = recover(journal, self._carried.positions, partial(self._make_engine, session))
+        crash_point("session.recovered")
         trader = Trader(
             engine=recovered.engine,
             journal=journal,
@@ -265,6 +272,7 @@ class Daemon:
             journal.add_model(running.model_id, running.fingerprint, running.symbols, running.parameters)
         if not recovered.engine.sequence:
             trader.take(self._carried.into(self._clock.now_ns(), account.cash), "journal")
+            crash_point("portfolio.carried")
         fresh_ns = int(self.plan.late_after_s * self._clock.speed * SECOND_NS)
         return trader, recovered.unanswered(self._clock.now_ns() - fresh_ns)
 
@@ -303,8 +311,10 @@ class Daemon:
             if id in trader.sender.sending:
                 continue  # its answer is on the way
             found = await self._patiently(partial(self._broker.order, id))
+            crash_point("reconcile.asked")
             if found is None and id in unanswered and not self._stopping:
                 log.info("order.sent_after_restart", id=id)
+                crash_point("reconcile.resending")
                 trader.sender.send(unanswered[id])
                 continue
             for report in missing_reports(order, found, self._clock.now_ns()):
@@ -485,6 +495,7 @@ class Daemon:
         """Wait for the answers to what was sent, and take them in."""
         await trader.sender.settle()
         await self._take_all()
+        crash_point("session.settled")
         if not self._stopping:
             await self._compare(trader.engine)
 
@@ -518,6 +529,7 @@ class Daemon:
             log.error("journal.incomplete", events=trader.unfinished, reason=str(trader.blocked))
         trader.tell()
         trader.journal.close()
+        crash_point("journal.closed")
 
     # -- telling -------------------------------------------------------------------------------------------------
 

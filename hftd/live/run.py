@@ -21,6 +21,7 @@ from hftd.errors import BrokerUnavailable, SettingsError
 from hftd.journal import run_id
 from hftd.live.connection import Connection, connect_to
 from hftd.live.control import ControlServer, socket_path
+from hftd.live.crash_points import arm
 from hftd.live.daemon import Daemon, Outcome, Plan
 from hftd.live.systemd import Notifier
 from hftd.live.view import number, orders_view, positions_view, session_view
@@ -50,6 +51,7 @@ def run(settings: Settings, state: Path, environment: dict[str, str], sessions: 
             f"{settings.origin('exchange', 'speed')}: speed {settings.exchange.speed:g} is for the simulated exchange; "
             f"with broker {settings.broker.name} time is wall time: leave it at 1"
         )
+    arm(environment)
     return asyncio.run(_run(settings, state, environment, sessions))
 
 

@@ -11,6 +11,7 @@ from hftd.clock import Clock
 from hftd.domain.commands import CancelOrder, Command, ReplaceOrder, SubmitOrder
 from hftd.domain.orders import ExecutionReport, ReportKind
 from hftd.errors import BrokerError, HftdError
+from hftd.live.crash_points import crash_point
 
 log = structlog.get_logger()
 
@@ -91,8 +92,11 @@ class Sender:
 
     async def _submit(self, command: SubmitOrder) -> None:
         id = command.order.client_order_id
+        crash_point("order.sending")
         try:
-            self._deliver(await self._broker.submit(command.order))
+            answer = await self._broker.submit(command.order)
+            crash_point("order.answered")
+            self._deliver(answer)
         except BrokerError as error:
             log.warning("order.unanswered", id=id, error=str(error))
             self._deliver(await self._ask(command))
@@ -112,7 +116,10 @@ class Sender:
         )
 
     async def _cancel(self, command: CancelOrder) -> None:
-        self._deliver(await self._broker.cancel(command.client_order_id))
+        crash_point("cancel.sending")
+        answer = await self._broker.cancel(command.client_order_id)
+        crash_point("cancel.answered")
+        self._deliver(answer)
 
     async def _replace(self, command: ReplaceOrder) -> None:
         report = await self._broker.replace(

@@ -16,7 +16,15 @@ from hftd.broker.base import Broker
 from hftd.clock import Clock
 from hftd.domain.commands import Command
 from hftd.domain.convert import SECOND_NS
-from hftd.domain.events import BarReceived, Event, PortfolioCarried, PrintQuarantined, QuoteReceived, TradeReceived
+from hftd.domain.events import (
+    BarReceived,
+    Event,
+    OrderReported,
+    PortfolioCarried,
+    PrintQuarantined,
+    QuoteReceived,
+    TradeReceived,
+)
 from hftd.domain.market import Bar, MarketData, Quote
 from hftd.domain.orders import ExecutionReport
 from hftd.engine.admission import Admission
@@ -24,6 +32,7 @@ from hftd.engine.engine import Engine
 from hftd.engine.tally import Tally
 from hftd.errors import StateError
 from hftd.journal import Journal
+from hftd.live.crash_points import crash_point
 from hftd.live.guard import Guard
 from hftd.live.sender import Sender
 from hftd.live.story import Story
@@ -158,13 +167,19 @@ class Trader:
         if self.blocked and isinstance(event, BarReceived) and self._is_late(event.time_ns):
             event = replace(event, late=True)  # it has waited for the disk
         self.journal.append_event(event, received_ns, source)
+        crash_point("event.appended")
         self.journal.commit()
+        crash_point("event.committed")
+        if isinstance(event, OrderReported):
+            crash_point("report.committed")
         self._waiting.popleft()
         self._unwritten = (event, self.engine.step(event))
+        crash_point("event.stepped")
 
     def _carry_out(self, event: Event, commands: Sequence[Command]) -> None:
         self.journal.append_commands(self.engine.sequence, commands)
         self._unwritten = None
+        crash_point("commands.written")
         sent_before = self.sender.outstanding
         for command in commands:
             self.sender.send(command)
@@ -189,4 +204,5 @@ class Trader:
         if self._untold is not None and not self._sequentially:
             for _ in range(ROUNDS_TO_LEAVE):
                 await asyncio.sleep(0)
+            crash_point("order.left")
         self.tell()
