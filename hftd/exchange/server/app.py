@@ -245,15 +245,21 @@ def _sockets(exchange: Exchange) -> dict[str, Served]:
         present = partial(exchange.present, Target.CLOCK)
         return await serve_clock(request, account, exchange.clock_feed, exchange.holds, present, exchange.mark)
 
-    def bounded(socket: Served) -> Served:
+    def at_the_door(target: Target, socket: Served) -> Served:
         async def served(request: web.Request) -> web.StreamResponse:
+            if fault := exchange.faults.of_request(target, request):
+                return await _faulty_answer(request, fault)
             is_full = sum(map(len, exchange.sockets.values())) >= SOCKETS_MAX
             return error_answer(TOO_MANY) if is_full else await socket(request)
 
         return served
 
-    paths = {f"/v2/{{feed:{FEEDS}}}": data, "/stream": trades, "/stream/": trades, "/hftd/clock": clock}
-    return {path: bounded(socket) for path, socket in paths.items()}
+    return {
+        f"/v2/{{feed:{FEEDS}}}": at_the_door(Target.DATA, data),
+        "/stream": at_the_door(Target.TRADES, trades),
+        "/stream/": at_the_door(Target.TRADES, trades),
+        "/hftd/clock": at_the_door(Target.CLOCK, clock),
+    }
 
 
 def _endpoint(exchange: Exchange, handler: Handler, refusal: Refusal) -> Served:
@@ -263,7 +269,7 @@ def _endpoint(exchange: Exchange, handler: Handler, refusal: Refusal) -> Served:
         account = _account_of(exchange, request)
         if account is None:
             return error_answer(refusal)
-        if fault := exchange.faults.of_request(request, account):
+        if fault := exchange.faults.of_request(Target.REST, request, account):
             return await _faulty(exchange, handler, request, account, fault)
         now_ns = exchange.timeline.now_ns()
         allowance = exchange.limit.ask(account, now_ns)
@@ -288,6 +294,10 @@ async def _faulty(
     call = Call(exchange, request, account, exchange.account_ids[account], exchange.timeline.now_ns())
     if fault.done:
         await _answered(handler, call)
+    return await _faulty_answer(request, fault)
+
+
+async def _faulty_answer(request: web.Request, fault: Fault) -> web.Response:
     await asyncio.sleep(fault.delay_s)
     if fault.kind is FaultKind.CUT and request.transport is not None:
         request.transport.abort()

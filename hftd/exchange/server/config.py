@@ -7,7 +7,7 @@ from pathlib import Path
 from hftd.exchange.market.bots.settings import BotMarketSettings
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-MANUAL = 0.0
+USUAL_BOTS = BotMarketSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class ExchangeConfig:
     connected. `start_ns` is where time starts when the state directory knows none.
     `requests_a_minute` is each key's limit in exchange time, 0 for none. `tied`: the end of standard input ends it.
     `faults` is a schedule of faults; `control_port` opens the control address for more of them (0: a free port).
+    `data_sockets` is how many market-data sockets an account may have at once, 0 for any number.
     `partial_fill_chance` and `reject_chance` are probabilities, drawn from `seed`.
     """
 
@@ -31,7 +32,7 @@ class ExchangeConfig:
     speed: float = 1.0
     seed: int = 1
     tape: Path | None = None
-    bots: BotMarketSettings | None = BotMarketSettings()
+    bots: BotMarketSettings | None = USUAL_BOTS
     cash: Decimal = Decimal(100_000)
     accounts: tuple[str, ...] = ("default",)
     wait: bool = False
@@ -40,6 +41,7 @@ class ExchangeConfig:
     tied: bool = False
     faults: Path | None = None
     control_port: int | None = None
+    data_sockets: int = 0
     partial_fill_chance: float = 0.0
     reject_chance: float = 0.0
 

@@ -9,7 +9,7 @@ from aiohttp import WSMsgType, web
 from hftd.exchange.server.codec import decode, encode, frame, joined
 from hftd.exchange.server.connection import Connection, Present, accept
 from hftd.exchange.server.feed import Feed, Interest, acknowledgement, changed
-from hftd.exchange.server.keys import Authenticate
+from hftd.exchange.server.keys import Authenticate, TurnedAway
 
 AUTHENTICATION_S = 10.0
 SYMBOLS_MAX = 10_000
@@ -28,7 +28,7 @@ ERRORS: Final = {
     410: "invalid subscribe action for this feed",
     500: "internal error",
 }
-CLOSING = frozenset({402, 404})
+CLOSING = frozenset({402, 404, 409})
 """Errors after which the socket is closed."""
 
 
@@ -67,7 +67,10 @@ class DataConversation:
         if self._connection.account:
             return self._fail(403)
         key, secret = request.get("key"), request.get("secret")
-        account = self._authenticated(key, secret) if isinstance(key, str) and isinstance(secret, str) else None
+        try:
+            account = self._authenticated(key, secret) if isinstance(key, str) and isinstance(secret, str) else None
+        except TurnedAway as refusal:
+            return self._fail(refusal.code)
         if account is None:
             return self._fail(402)
         self._connection.account = account

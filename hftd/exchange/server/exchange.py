@@ -33,7 +33,7 @@ from hftd.exchange.server.feed import (
     trade_message,
 )
 from hftd.exchange.server.history import History
-from hftd.exchange.server.keys import load_keys
+from hftd.exchange.server.keys import TurnedAway, load_keys
 from hftd.exchange.server.limits import RateLimit
 from hftd.exchange.server.lockstep import Holds
 from hftd.exchange.server.opening import (
@@ -58,6 +58,7 @@ UNPACED_SPEED = 1000.0
 """From this speed on, time in lockstep is paced by the clients alone."""
 
 ANNOUNCED_EVERY_S = 1.0
+TOO_MANY_SOCKETS = 406
 DAY = Timeframe(1, Unit.DAY)
 
 log = structlog.get_logger()
@@ -105,6 +106,7 @@ class Exchange:
         self.feed = Feed()
         self.trade_feed = TradeFeed()
         self.event_log = EventLog()
+        self._untold: list[Happening] = []
         self.holds = Holds(self._stop_for_lockstep, self._go_after_lockstep)
         self.sockets: dict[Target, set[Connection]] = {target: set() for target in Target}
         self.faults = Faults(config.seed, self.sockets, self.feed)
@@ -155,11 +157,16 @@ class Exchange:
     # What clients do
 
     def commit(self) -> None:
-        """Keep and tell what a client's command did."""
+        """Keep what a client's command did, and tell it once the command is answered.
+
+        As with the real broker: clients look up an order's update by the id that they know from the answer.
+        """
         happenings = self.venue.drain()
         if happenings:
             self.store.write(happenings, standing=self.venue.standing)
-            self._hold(self._tell(happenings))
+            if not self._untold:
+                asyncio.get_running_loop().call_soon(self._tell_untold)
+            self._untold += happenings
 
     def mark_late(self, connection: Connection) -> None:
         """A lockstep socket has authenticated: during a hold it gets the hold's mark at once."""
@@ -190,8 +197,17 @@ class Exchange:
         return 0
 
     def authenticate(self, target: Target, key: str, secret: str) -> str | None:
-        """The account that a socket's keys open, unless a fault turns it away."""
-        return None if self.faults.refuses(target) else self.keys.account_of(key, secret)
+        """The account that a socket's keys open. Raises TurnedAway for a fault, or for one data socket too many."""
+        if code := self.faults.refuses(target):
+            raise TurnedAway(code)
+        account = self.keys.account_of(key, secret)
+        if target is Target.DATA and account is not None and self._has_all_sockets(account):
+            raise TurnedAway(TOO_MANY_SOCKETS)
+        return account
+
+    def _has_all_sockets(self, account: str) -> bool:
+        most = self.config.data_sockets
+        return 0 < most <= sum(connection.account == account for connection in self.feed.connections())
 
     def _halt_or_resume(self, fault: Fault, now_ns: int) -> None:
         act = self.venue.halt if fault.kind is FaultKind.HALT else self.venue.resume
@@ -231,11 +247,12 @@ class Exchange:
         self._write(self.venue.drain(), played_ns)
 
     def _catch_up(self, played_ns: int) -> None:
-        """Leave out what was played already, but know the quotes that stand."""
+        """Leave out what was played already, but know the quotes that stand: no order trades at one from before it."""
+        standing: dict[str, Quote] = {}
         while self._play and self._play.next_ns is not None and self._play.next_ns <= played_ns:
-            for item in self._play.advance().data:
-                if isinstance(item, Quote):
-                    self.market.liquidity.update(item)
+            standing |= {item.symbol: item for item in self._play.advance().data if isinstance(item, Quote)}
+        for quote in standing.values():
+            self.venue.on_quote(quote)
 
     def _due_ns(self) -> int | None:
         play_ns = self._play.next_ns if self._play else None
@@ -354,10 +371,14 @@ class Exchange:
     def _day_of(self, bar: Bar) -> Bar | None:
         return self.history.latest_bar(bar.symbol, DAY, bar.known_at_ns)
 
+    def _tell_untold(self) -> None:
+        self._hold(self._tell([]))
+
     def _tell(self, happenings: Iterable[Happening]) -> set[str]:
-        """Send trade updates. Returns the accounts that got any."""
+        """Send trade updates, those that are still untold first. Returns the accounts that got any."""
+        untold, self._untold = self._untold, []
         reached = set()
-        for happening in happenings:
+        for happening in (*untold, *happenings):
             if isinstance(happening, OrderChanged) and happening.kind is not None:
                 name = self._names[happening.order.account_id]
                 update = partial(update_json, happening, self.assets)

@@ -32,9 +32,9 @@ class FaultKind(StrEnum):
     """What goes wrong.
 
     Of sockets: `drop` cuts those that are open now; `mute` swallows what they would be sent, `delay`, `duplicate` and
-    `reorder` do so to it; `refuse` turns away who authenticates. Of REST: `status` answers with an error, `cut` closes
-    the connection without an answer. Of the market: `halt` and `resume` a symbol; `print` publishes a trade that never
-    was.
+    `reorder` do so to it; `refuse` turns away who authenticates. Of REST, and of sockets' handshakes: `status` answers
+    with an error, `cut` closes the connection without an answer. Of the market: `halt` and `resume` a symbol; `print`
+    publishes a trade that never was.
     """
 
     DROP = "drop"
@@ -68,8 +68,9 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One fault. Lasting ones befall the next `count` frames or requests (None: all, until cleared).
 
     `at` is exchange time (RFC 3339) in a schedule; at once when missing. `account`, `method`, `path` (its beginning)
-    narrow down whom it befalls. `chance` is drawn each time. `done`: the request is carried out all the same.
-    `html`: the body is a page, not JSON. `delay_s` is wall time. `price` (dollars) and `size` are of a bad print.
+    narrow down whom it befalls. `chance` is drawn each time. `done`: the request is carried out all the same. `code` is
+    what the data socket says to whom it refuses. `html`: the body is a page, not JSON. `delay_s` is wall time. `price`
+    (dollars) and `size` are of a bad print.
     """
 
     kind: FaultKind
@@ -79,6 +80,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     method: str | None = None
     path: str = ""
     status: int = 500
+    code: int = 402
     html: bool = False
     done: bool = False
     count: int | None = None
@@ -176,13 +178,14 @@ class Faults:
             for connection in connections:
                 connection.gate = _Gate(self, target, connection).write
 
-    def refuses(self, target: Target) -> bool:
-        """Whether somebody who authenticates is turned away."""
-        return self.next(frozenset({FaultKind.REFUSE}), target) is not None
+    def refuses(self, target: Target) -> int:
+        """The code with which somebody who authenticates is turned away, 0 if not at all."""
+        fault = self.next(frozenset({FaultKind.REFUSE}), target)
+        return fault.code if fault else 0
 
-    def of_request(self, request: web.Request, account: str) -> Fault | None:
-        """What befalls a request, if anything."""
-        return self.next(ON_REQUESTS, Target.REST, account, request) if self._active else None
+    def of_request(self, target: Target, request: web.Request, account: str = "") -> Fault | None:
+        """What befalls a request, or the handshake of a socket, if anything."""
+        return self.next(ON_REQUESTS, target, account, request) if self._active else None
 
     def next(
         self, kinds: frozenset[FaultKind], target: Target, account: str = "", request: web.Request | None = None
@@ -259,9 +262,12 @@ def check_fault(fault: Fault, symbols: Iterable[str]) -> None:
     """Raise HftdError for a fault that makes no sense."""
     if fault.kind in (FaultKind.HALT, FaultKind.RESUME, FaultKind.PRINT) and fault.symbol not in symbols:
         raise HftdError(f"fault {fault.kind}: symbol {fault.symbol!r} is not traded here; {', '.join(symbols)} are")
-    if fault.kind in ON_REQUESTS and fault.target is not Target.REST:
-        raise HftdError(f"fault {fault.kind}: befalls requests: its target is rest, not {fault.target}")
     if fault.kind in ON_FRAMES and fault.target is Target.REST:
         raise HftdError(f"fault {fault.kind}: befalls sockets: its target is data, trades or clock, not rest")
-    if not 400 <= fault.status <= 599 or not 0 <= fault.chance <= 1 or fault.delay_s < 0:
-        raise HftdError(f"fault {fault.kind}: status 400 to 599, chance 0 to 1, delay_s from 0 are expected")
+    if (
+        not 400 <= fault.code <= 599
+        or not 400 <= fault.status <= 599
+        or not 0 <= fault.chance <= 1
+        or fault.delay_s < 0
+    ):
+        raise HftdError(f"fault {fault.kind}: status and code 400 to 599, chance 0 to 1, delay_s from 0 are expected")

@@ -13,9 +13,20 @@ from msgspec import Struct
 from hftd.errors import StateError
 
 Authenticate = Callable[[str, str], str | None]
-"""From a key and a secret to the name of the account that they open, None if they open none."""
+"""From a key and a secret to the name of the account that they open, None if they open none.
+
+May raise `TurnedAway`.
+"""
 
 _LETTERS = string.ascii_uppercase + string.digits
+
+
+class TurnedAway(Exception):
+    """Whoever authenticates is not let in, whatever the keys; `code` is the data socket's error."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class Key(Struct, frozen=True):

@@ -8,7 +8,7 @@ from aiohttp import WSMsgType, web
 
 from hftd.exchange.server.codec import BINARY, Codec, decode, encode, frame
 from hftd.exchange.server.connection import Connection, Present, accept
-from hftd.exchange.server.keys import Authenticate
+from hftd.exchange.server.keys import Authenticate, TurnedAway
 
 TRADE_UPDATES = "trade_updates"
 
@@ -88,7 +88,10 @@ class TradeConversation:
         named = data if isinstance(data, dict) else request
         key = named.get("key_id", named.get("key"))
         secret = named.get("secret_key", named.get("secret"))
-        account = self._authenticated(key, secret) if isinstance(key, str) and isinstance(secret, str) else None
+        try:
+            account = self._authenticated(key, secret) if isinstance(key, str) and isinstance(secret, str) else None
+        except TurnedAway:
+            account = None
         if account is None:
             return self._authorization("unauthorized", "authenticate")
         self._feed.leave(self._connection)

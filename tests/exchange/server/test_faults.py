@@ -94,6 +94,43 @@ async def test_authentication_is_refused(faulty: RunningExchange) -> None:
     assert await data_socket(faulty)
 
 
+@pytest.mark.parametrize(("code", "closes"), [(402, True), (406, False), (409, True)])
+async def test_authentication_is_refused_with_a_code(faulty: RunningExchange, code: int, closes: bool) -> None:
+    await arm(faulty, kind="refuse", target="data", count=1, code=code)
+    addresses = faulty.addresses()
+    socket = await connect(addresses.stream)
+    await socket.hear()
+    await socket.say({"action": "auth", "key": addresses.key, "secret": addresses.secret})
+    assert (await socket.hear())["code"] == code
+    if not closes:
+        await socket.say({"action": "auth", "key": addresses.key, "secret": addresses.secret})
+    assert isinstance(await socket.hear(), int) == closes
+
+
+async def test_only_so_many_sockets(start: Start) -> None:
+    """One too many is told so, and let in when there is room."""
+    running = await start(data_sockets=1)
+    first = await data_socket(running)
+    addresses = running.addresses()
+    second = await connect(addresses.stream)
+    for _ in range(2):
+        await second.say({"action": "auth", "key": addresses.key, "secret": addresses.secret})
+    assert [message.get("code") for message in await second.hear_all(3)] == [None, 406, 406]
+    await first.close()
+    await second.say({"action": "auth", "key": addresses.key, "secret": addresses.secret})
+    assert (await second.hear())["msg"] == "authenticated"
+
+
+@pytest.mark.parametrize("target", ["data", "trades", "clock"])
+async def test_a_handshake_is_refused(faulty: RunningExchange, target: str) -> None:
+    await arm(faulty, kind="status", target=target, status=429, count=1)
+    addresses = faulty.addresses()
+    url = {"data": addresses.stream, "trades": addresses.trades, "clock": addresses.clock}[target]
+    with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+        await connect(url)
+    assert caught.value.status == 429
+
+
 @pytest.mark.parametrize("status", [429, 500, 503, 504])
 async def test_answers(faulty: RunningExchange, status: int) -> None:
     await arm(faulty, kind="status", target="rest", status=status, path="/v2/orders", method="GET", count=1)
@@ -168,7 +205,7 @@ async def test_partial_fills_and_rejects(start: Start) -> None:
     [
         {"kind": "explode"},
         {"kind": "mute", "target": "rest"},
-        {"kind": "status", "target": "data"},
+        {"kind": "refuse", "code": 1},
         {"kind": "halt", "symbol": "MOON"},
         {"kind": "mute", "chance": 2},
         {"kind": "status", "target": "rest", "status": 200},
