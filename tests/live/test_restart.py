@@ -47,7 +47,7 @@ def settled(home: Home, ended: Ended) -> None:
     assert Decimal(str(ended.json["cash"])) == cash
 
 
-@pytest.mark.parametrize("line", ["signal.raised", "order.submitted", "order.accepted", "order.filled"])
+@pytest.mark.parametrize("line", ["order.submitted", "order.filled"])
 def test_a_killed_daemon_goes_on_where_it_was(home: Home, tape: Path, line: str) -> None:
     running = home.start("run", "--tape", tape, "--speed", 600, **OVER_NIGHT)
     running.wait_for(line)
