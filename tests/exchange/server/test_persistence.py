@@ -95,6 +95,23 @@ async def test_orders_work_on_after_a_restart(start: Start) -> None:
     assert order["status"] == "expired"
 
 
+async def test_an_order_does_not_trade_at_quotes_from_before_it(start: Start) -> None:
+    """The market is at its lowest ask early; an order placed later below the market waits on through a restart."""
+    running = await start(symbols=("SPY",))
+    rest = Rest(running)
+    asks = {}
+    for minute in range(1, 60):
+        await running.advance_to(OPEN_NS + minute * MINUTE_NS)
+        asks[minute] = (await rest.get("/v2/stocks/SPY/quotes/latest"))["quote"]["ap"]
+        if asks[minute] > min(asks.values()) + 0.05:
+            break
+    order = await rest.order(type="limit", limit_price=str(round(asks[minute] - 0.02, 2)))
+    assert (await rest.get(f"/v2/orders/{order['id']}"))["status"] == "new"
+    await running.stop()
+    again = await start(symbols=("SPY",))
+    assert (await Rest(again).get(f"/v2/orders/{order['id']}"))["status"] == "new"
+
+
 async def test_day_orders_of_a_session_that_has_ended_expire(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """At wall time a session may end while the exchange is down."""
     now_ns = OPEN_NS + 10 * MINUTE_NS

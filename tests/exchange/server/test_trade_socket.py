@@ -1,10 +1,13 @@
 """The trade-updates socket: conversation and what it tells."""
 
+import asyncio
+import select
+import socket
 from typing import Any
 
 import aiohttp
 import pytest
-from exchange_kit import OPEN_NS, Rest, Start, connect, trade_socket
+from exchange_kit import OPEN_NS, Rest, Start, connect, key_headers, trade_socket
 
 from hftd.domain.convert import MINUTE_NS
 from hftd.exchange.server.app import RunningExchange
@@ -77,6 +80,27 @@ async def test_updates_tell_the_story_of_an_order(running: RunningExchange, pack
     assert fill["price"] == fill["order"]["filled_avg_price"]
     assert all("price" not in update and update["timestamp"] for update in updates[:-1])
     await socket.close()
+
+
+async def test_an_order_is_answered_before_its_updates(running: RunningExchange) -> None:
+    """Clients look up the order of an update by the id that the answer has told them."""
+    updates = await trade_socket(running)
+    (connection,) = running.exchange.trade_feed.connections()
+    told: list[bytes] = []
+    connection.gate = told.append
+    body = '{"symbol": "SPY", "qty": "5", "side": "buy", "type": "market", "time_in_force": "day"}'
+    fields = "".join(f"{name}: {value}\r\n" for name, value in key_headers(running).items())
+    with socket.create_connection(("127.0.0.1", running.port)) as client:
+        client.sendall(
+            f"POST /v2/orders HTTP/1.1\r\nHost: x\r\n{fields}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+        )
+        while not select.select([client], [], [], 0)[0]:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        assert client.recv(4096).startswith(b"HTTP/1.1 200")
+    assert told == []
+    await asyncio.sleep(0)
+    assert len(told) == len(["pending_new", "new", "fill"])
+    await updates.close()
 
 
 async def test_each_account_hears_its_own(start: Start) -> None:
