@@ -2,6 +2,7 @@
 
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -244,3 +245,76 @@ def exchange(
         tied=tied,
     )
     run_exchange_command(config, json=json)
+
+
+@app.command(rich_help_panel=REST)
+def bots(
+    count: Annotated[int, typer.Option(min=1, max=200, metavar="N", help="How many")] = 4,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A model; several take turns; default: those of the settings"),
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="An exchange that runs already; default: one of their own")
+    ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The keys.json of that exchange; default STATE/exchange/keys.json"),
+    ] = None,
+    sessions: Annotated[int | None, typer.Option(min=1, metavar="N", help="End after N sessions have closed")] = None,
+    settings: SettingsOption = None,
+    state: StateOption = None,
+    tape: TapeOption = None,
+    speed: Annotated[float | None, typer.Option(metavar="X", help="Market seconds in a second")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Run many daemons on one simulated exchange: each has an account, a state and a log of its own.
+
+    Example: hftd bots --count 8 --speed 60
+    """
+    from hftd import logs
+    from hftd import state as states
+    from hftd.commands.bots import Bots, bots_text, run_bots
+    from hftd.commands.text import as_json
+
+    loaded = _settings(settings, exchange__tape=tape, exchange__speed=speed)
+    logs.configure(loaded.log.format, loaded.log.level)
+    place = states.state_directory(state)
+    with states.lock(place):
+        results = run_bots(loaded, Bots(count, tuple(model or ()), place, url, keys, sessions))
+    print(as_json(results) if json else bots_text(results))
+
+
+@app.command(rich_help_panel=REST)
+def sample_data(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write")],
+    symbols: Annotated[str, typer.Option(metavar="A,B", help="What is traded")] = "SPY",
+    sessions: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="How many sessions")] = 1,
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day; default: the last sessions")
+    ] = None,
+    tables: Annotated[
+        str, typer.Option(metavar="A,B", help="Of bars, trades, quotes and messages")
+    ] = "bars,trades,quotes,messages",
+    form: Annotated[str, typer.Option("--format", metavar="parquet|csv", help="The kind of files")] = "parquet",
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Start of the market of bots")] = 1,
+    wakes: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Decisions of bots a session: about two messages each")
+    ] = None,
+) -> None:
+    """Write sessions of the market of bots to files: bars, trades, quotes, and every message to the order book.
+
+    Example: hftd sample-data samples --symbols SPY,AAPL --sessions 5
+    """
+    from hftd.calendar import Calendar
+    from hftd.clock import wall_ns
+    from hftd.commands.sample_data import Sample, checked, sample_settings, sessions_of, write_sample
+
+    day = first.date() if first else None
+    names = tuple(filter(None, symbols.split(",")))
+    wanted = tuple(filter(None, tables.split(",")))
+    sample = checked(Sample(folder, names, day, sessions, wanted, form, sample_settings(seed, wakes)))
+    found = sessions_of(sample, Calendar(), wall_ns())
+    with typer.progressbar(length=len(found), label="sessions", file=sys.stderr) as bar:
+        for file, rows in write_sample(sample, found, lambda: bar.update(1)).items():
+            print(f"{file}  {rows} rows")

@@ -13,7 +13,8 @@ from pathlib import Path
 from hftd.errors import BrokerUnavailable, HftdError
 from hftd.settings import Settings
 
-START_S = 30.0
+START_S = 120.0
+"""The order book and its bots are compiled when they are started for the first time, on a slow machine for a minute."""
 STOP_S = 10.0
 
 

@@ -66,6 +66,10 @@ class BotMarket:
         self._played = {session: records}
         return records
 
+    def bots_shares(self, symbol: str) -> int:
+        """Shares that all bots together have bought less sold in the session played last: what users have sold."""
+        return sum(int(records[symbol].pit.inventory.sum()) for records in self._played.values())
+
     def _record(self, symbol: str, session: Session) -> "Record | None":
         return self._played.get(session, {}).get(symbol)
 
