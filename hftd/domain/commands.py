@@ -22,7 +22,8 @@ class SignalRaised(Struct, frozen=True, omit_defaults=True, tag_field="kind", ta
 
 
 class SignalDropped(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="signal.dropped"):
-    """A signal that became no order. `cause` is one word: after_close, late, closed."""
+    """A signal that became no order. `cause` is one word: after_close, late, closed; of the other half of a reversal,
+    not_closed (the first half was not filled), close_refused (nor sent)."""
 
     model_id: str
     symbol: str
@@ -32,7 +33,10 @@ class SignalDropped(Struct, frozen=True, omit_defaults=True, tag_field="kind", t
 
 
 class OrderRefused(Struct, frozen=True, tag_field="kind", tag="order.refused"):
-    """The risk gate said no: the rule's name, its limit, and the value that broke it."""
+    """The risk gate said no: the rule's name, its limit, and the value that broke it.
+
+    `scope` tells whose: the `model`'s own, or that of `all` models together.
+    """
 
     model_id: str
     symbol: str
@@ -41,16 +45,21 @@ class OrderRefused(Struct, frozen=True, tag_field="kind", tag="order.refused"):
     rule: str
     limit: Decimal
     value: Decimal
+    scope: str = "model"
 
 
 class SubmitOrder(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="order.submitted"):
-    """Send this order. `reference_price` (dollars) is the market's price at the decision: slippage counts from it."""
+    """Send this order. `reference_price` (dollars) is the market's price at the decision: slippage counts from it.
+
+    `then_open` is the other half of a reversal: shares to open with an order of the same kind once this one is filled.
+    """
 
     model_id: str
     order: OrderRequest
     reference_price: float | None
     fingerprint: str
     reason: str = ""
+    then_open: Decimal | None = None
 
 
 class CancelOrder(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="order.cancel_requested"):
@@ -72,11 +81,14 @@ class ReplaceOrder(Struct, frozen=True, omit_defaults=True, tag_field="kind", ta
 
 
 class TradingStopped(Struct, frozen=True, tag_field="kind", tag="engine.halted"):
-    """The engine itself found something it must not trade on, and sends no new exposure until resumed."""
+    """The engine itself found something it must not trade on: no new exposure of the model, or of all when `model_id`
+    is empty. Where a limit was broken, `limit` and `value` are the two numbers."""
 
     model_id: str
     rule: str
     reason: str
+    limit: Decimal | None = None
+    value: Decimal | None = None
 
 
 Command = SignalRaised | SignalDropped | OrderRefused | SubmitOrder | CancelOrder | ReplaceOrder | TradingStopped

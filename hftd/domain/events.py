@@ -71,14 +71,35 @@ class CarriedPosition(Struct, frozen=True):
     cost: Decimal
 
 
+class Halt(Struct, frozen=True):
+    """Why there is no new exposure: of one model, or of all when `model_id` is empty. With `flatten` what is held is
+    closed too."""
+
+    rule: str
+    reason: str
+    model_id: str = ""
+    flatten: bool = False
+
+
+class CarriedStanding(Struct, frozen=True):
+    """How a model, or all together when `model_id` is empty, stood when a session ended: dollars below the best, and
+    losing trades in a row."""
+
+    model_id: str
+    drawdown: float
+    losses: int
+
+
 class PortfolioCarried(Struct, frozen=True, tag_field="kind", tag="portfolio.carried"):
-    """The first event of a session: cash in dollars at the broker, each model's positions from before, and the last
-    good price of each symbol in dollars."""
+    """The first event of a session that is traded: cash in dollars at the broker, each model's positions from before,
+    the last good price of each symbol in dollars, the halts that last, and standings from before."""
 
     time_ns: int
     cash: Decimal
     positions: tuple[CarriedPosition, ...] = ()
     prices: dict[str, float] = {}
+    halts: tuple[Halt, ...] = ()
+    standings: tuple[CarriedStanding, ...] = ()
 
 
 class SessionOpened(Struct, frozen=True, tag_field="kind", tag="session.opened"):
@@ -101,16 +122,20 @@ class TimerFired(Struct, frozen=True, tag_field="kind", tag="timer.fired"):
 
 
 class TradingHalted(Struct, frozen=True, tag_field="kind", tag="trading.halted"):
-    """No new exposure from now on; what reduces a position may still go."""
+    """No new exposure from now on; what reduces a position may still go. With `flatten` all positions are closed."""
 
     time_ns: int
     rule: str
     reason: str
+    flatten: bool = False
 
 
 class TradingResumed(Struct, frozen=True, tag_field="kind", tag="trading.resumed"):
+    """The cause of the halt `rule` is gone; without a rule, a person lifts every halt that a person may lift."""
+
     time_ns: int
     reason: str = ""
+    rule: str = ""
 
 
 class SymbolHalted(Struct, frozen=True, tag_field="kind", tag="symbol.halted"):

@@ -82,6 +82,16 @@ class Portfolio:
         """Profit in dollars of what is held, at the last `prices`."""
         return sum((holding.unrealised(prices.get(symbol)) for symbol, holding in self.holdings.items()), ZERO)
 
+    def worth(self, prices: dict[str, float]) -> float:
+        """Dollars that came in since the session began, and the value of what is held, by the last `prices`; at cost
+        where there is none. In floats, for it is asked for at every price."""
+        worth = float(self.cash_flow)
+        for symbol, holding in self.holdings.items():
+            if holding.quantity:
+                price = prices.get(symbol)
+                worth += float(holding.cost) if price is None else float(holding.quantity) * price
+        return worth
+
     @property
     def cost(self) -> Decimal:
         """Signed dollars paid for what is held."""

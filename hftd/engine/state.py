@@ -8,12 +8,16 @@ from typing import Any, Protocol
 from hftd.domain.intents import Intent, Want
 from hftd.domain.orders import ExecutionReport, OrderRequest, OrderStatus
 from hftd.engine.portfolio import ZERO, Portfolio
+from hftd.engine.risk import Limits
 from hftd.model.contract import HOOKS, Model, WorkingOrder, intents_of, overrides
 
 
 @dataclass(slots=True)
 class RunningModel:
-    """A model at work: its name, itself, the fingerprint stamped on its orders, the symbols it hears of."""
+    """A model at work: its name, itself, the fingerprint stamped on its orders, the symbols it hears of.
+
+    `limits` are its own, None when those of all hold for it too; `sent_ns` are the times of its orders this session.
+    """
 
     model_id: str
     model: Model
@@ -22,6 +26,8 @@ class RunningModel:
     parameters: dict[str, Any] = field(default_factory=dict)
     portfolio: Portfolio = field(default_factory=Portfolio)
     paused: bool = False
+    limits: Limits | None = None
+    sent_ns: list[int] = field(default_factory=list)
     hooks: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -38,7 +44,7 @@ class OrderState:
 
     `filled_notional` is dollars paid or received. Executions up to `reconciled_quantity` have been taken from the
     broker's books, and are old news when their own reports arrive. `then_open` waits for the fill: the other half of
-    a reversal.
+    a reversal. `realised` is dollars gained or lost on what it closed.
     """
 
     owner: RunningModel
@@ -51,6 +57,7 @@ class OrderState:
     executions: set[str] = field(default_factory=set)
     cancel_requested: bool = False
     then_open: Want | None = None
+    realised: Decimal = ZERO
 
     def knows(self, report: ExecutionReport) -> bool:
         """Whether this execution has been counted."""

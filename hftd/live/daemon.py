@@ -48,6 +48,7 @@ from hftd.domain.events import (
 from hftd.domain.orders import ExecutionReport
 from hftd.domain.session import Session
 from hftd.engine.engine import Engine
+from hftd.engine.halts import BROKER_CLOSED
 from hftd.engine.risk import Limits
 from hftd.engine.state import HookCaller, RunningModel
 from hftd.engine.tally import Tally
@@ -367,12 +368,12 @@ class Daemon:
         told = await self._broker_clock()
         if told is None:
             return
-        halted = trader.engine.halted
-        if not told.is_open and halted is None and self._clock.now_ns() < session.close_ns:
+        halted = trader.engine.halts.holds(BROKER_CLOSED)
+        if not told.is_open and not halted and self._clock.now_ns() < session.close_ns:
             self._warn_disagreement("open", "closed")
-            trader.take(TradingHalted(now_ns, "broker_closed", "the broker says the market is closed"), "broker")
-        elif told.is_open and halted == "broker_closed":
-            trader.take(TradingResumed(now_ns, "the broker says the market is open again"), "broker")
+            trader.take(TradingHalted(now_ns, BROKER_CLOSED, "the broker says the market is closed"), "broker")
+        elif told.is_open and halted:
+            trader.take(TradingResumed(now_ns, "the broker says the market is open again", BROKER_CLOSED), "broker")
 
     # -- the one place where it waits ----------------------------------------------------------------------------
 

@@ -18,12 +18,12 @@ from hftd.domain.events import BarCorrected, TradingHalted, TradingResumed
 from hftd.domain.market import Bar
 from hftd.domain.session import Session
 from hftd.engine.feed_watch import FeedWatch
+from hftd.engine.halts import FEED_MUTE
 from hftd.errors import BrokerError
 from hftd.live.trader import Trader
 
 log = structlog.get_logger()
 
-RULE = "feed_mute"
 REQUEST_S = 3.0
 """Wall seconds that a request for missing bars may hold everything else up."""
 
@@ -98,10 +98,10 @@ class FeedKeeper:
         await self._reconnect(now_ns)
 
     async def _reconnect(self, now_ns: int) -> None:
-        if self._reconnections >= RAISE_AFTER and self._trader.engine.halted is None:
+        if self._reconnections >= RAISE_AFTER and not self._trader.engine.halts.holds(FEED_MUTE):
             self._count("feed.degraded", reconnections=self._reconnections)
             reason = f"no bar came through the socket, {self._reconnections} reconnections notwithstanding"
-            self._trader.take(TradingHalted(now_ns, RULE, reason), "feed")
+            self._trader.take(TradingHalted(now_ns, FEED_MUTE, reason), "feed")
         self._reconnections += 1
         self._count("feed.reconnected", attempt=self._reconnections)
         self._watch.restart(now_ns)
@@ -111,8 +111,8 @@ class FeedKeeper:
         now_ns = self._clock.now_ns()
         self._watch.heard(bar.symbol, bar.time_ns, now_ns)
         self._reconnections = 0
-        if self._trader.engine.halted == RULE:
-            self._trader.take(TradingResumed(now_ns, "bars come again"), "feed")
+        if self._trader.engine.halts.holds(FEED_MUTE):
+            self._trader.take(TradingResumed(now_ns, "bars come again", FEED_MUTE), "feed")
 
     async def _fill_gap_before(self, bar: Bar) -> None:
         """A minute between two bars had no trade, or its bar was lost: the broker knows which."""

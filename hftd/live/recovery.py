@@ -15,7 +15,16 @@ from pathlib import Path
 import structlog
 
 from hftd.domain.commands import Command, SubmitOrder
-from hftd.domain.events import CarriedPosition, Event, ModelFaulted, PortfolioCarried, SessionClosed, SessionOpened
+from hftd.domain.events import (
+    CarriedPosition,
+    CarriedStanding,
+    Event,
+    Halt,
+    ModelFaulted,
+    PortfolioCarried,
+    SessionClosed,
+    SessionOpened,
+)
 from hftd.domain.orders import OrderStatus
 from hftd.domain.session import Session
 from hftd.engine.engine import Engine
@@ -31,7 +40,14 @@ Step = tuple[Event, list[Command]]
 MakeEngine = Callable[[HookCaller, Iterable[RunningModel]], Engine]
 """Builds an engine of the settings' models and of the models given besides."""
 
-NO_LIMITS = Limits(Decimal("Infinity"), Decimal("Infinity"), 1_000_000_000, flatten_before_close_ns=None)
+NO_LIMITS = Limits(
+    Decimal("Infinity"),
+    Decimal("Infinity"),
+    1_000_000_000,
+    flatten_before_close_ns=None,
+    max_drawdown=Decimal("Infinity"),
+)
+"""Nothing is forbidden, and the drawdown is watched all the same."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +84,8 @@ def recover(journal: Journal, carried: Iterable[CarriedPosition], make_engine: M
         log.info("session.recovered", events=len(steps), how="replayed through the same models")
     else:
         engine = make_engine(guard, _retired_of(journal))
-        _follow(engine, steps)
+        _follow(engine, steps if steps[-1][1] else steps[:-1])
+        _finish(engine, steps, journal)
         log.warning("session.recovered", events=len(steps), how="orders taken over; models begin anew")
     return Recovered(engine, guard, steps)
 
@@ -84,7 +101,7 @@ def _retired_of(journal: Reader) -> list[RunningModel]:
 def _same_models(journal: Reader, engine: Engine) -> bool:
     then = {(model.model_id, model.fingerprint) for model in journal.models()}
     now = {(running.model_id, running.fingerprint) for running in engine.models.values()}
-    return then == now
+    return then == now or not then  # it holds no more than a halt from before the session
 
 
 def _replay(engine: Engine, steps: list[Step], journal: Journal) -> bool:
@@ -98,6 +115,16 @@ def _replay(engine: Engine, steps: list[Step], journal: Journal) -> bool:
             log.warning("journal.differs", sequence=engine.sequence, then=len(commands), now=len(decided))
             return False
     return True
+
+
+def _finish(engine: Engine, steps: list[Step], journal: Journal) -> None:
+    """Decide what the engine itself has to do about a last event of which nothing followed: we may have been killed
+    before it was written."""
+    event, commands = steps[-1]
+    if not commands:
+        decided = engine.finish(event)
+        journal.append_commands(engine.sequence, decided)
+        steps[-1] = (event, decided)
 
 
 def _follow(engine: Engine, steps: Iterable[Step]) -> None:
@@ -122,14 +149,17 @@ def _session_of(journal: Reader, steps: Iterable[Step]) -> Session:
 
 @dataclass(frozen=True)
 class Carried:
-    """What passes from one session to the next: each model's positions, and the last good price of each symbol."""
+    """What passes from one session to the next: each model's positions and standing, the last good price of each
+    symbol, and the halts that only a person ends."""
 
     positions: tuple[CarriedPosition, ...] = ()
     prices: dict[str, float] = field(default_factory=dict)
+    halts: tuple[Halt, ...] = ()
+    standings: tuple[CarriedStanding, ...] = ()
 
     def into(self, time_ns: int, cash: Decimal) -> PortfolioCarried:
         """The first event of the next session."""
-        return PortfolioCarried(time_ns, cash, self.positions, self.prices)
+        return PortfolioCarried(time_ns, cash, self.positions, self.prices, self.halts, self.standings)
 
 
 def carried_at_last(state: Path) -> Carried:
@@ -142,11 +172,15 @@ def carried_at_last(state: Path) -> Carried:
 
 
 def carried_of(engine: Engine) -> Carried:
-    """What each model holds, to begin the next session with."""
+    """What each model holds and how it stands, to begin the next session with."""
     positions = (
         CarriedPosition(running.model_id, symbol, holding.quantity, holding.cost)
         for running in engine.models.values()
         for symbol, holding in running.portfolio.holdings.items()
         if holding.quantity
     )
-    return Carried(tuple(positions), dict(engine.prices))
+    standings = (
+        CarriedStanding(standing.model_id, round(standing.drawdown, 2), standing.losses)
+        for standing in engine.standings
+    )
+    return Carried(tuple(positions), dict(engine.prices), engine.halts.lasting, tuple(standings))

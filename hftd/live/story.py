@@ -93,6 +93,8 @@ class Story:
         )
 
     def _carried(self, event: events.PortfolioCarried) -> None:
+        for halt in event.halts:
+            log.warning("halt.carried", rule=halt.rule, **_because(halt.reason), until="hftd resume")
         for carried in event.positions:
             log.info(
                 "position.carried", model=carried.model_id, symbol=carried.symbol, quantity=text_of(carried.quantity)
@@ -102,10 +104,12 @@ class Story:
         log.info("timer.fired", name=event.name)
 
     def _halted(self, event: events.TradingHalted) -> None:
-        log.error("trading.halted", rule=event.rule, reason=event.reason)
+        flatten = {"flatten": "yes"} if event.flatten else {}
+        log.error("trading.halted", rule=event.rule, **_because(event.reason), **flatten)
 
     def _resumed(self, event: events.TradingResumed) -> None:
-        log.info("trading.resumed", reason=event.reason)
+        still = {"still_halted": self._engine.halted} if self._engine.halted else {}
+        log.info("trading.resumed", **_because(event.reason), **still)
 
     def _symbol_halted(self, event: events.SymbolHalted) -> None:
         log.error("symbol.halted", symbol=event.symbol, rule=event.rule, reason=event.reason)
@@ -171,6 +175,7 @@ def _refused(command: commands.OrderRefused) -> None:
         rule=command.rule,
         limit=text_of(command.limit),
         value=text_of(command.value),
+        **({"scope": "all models"} if command.scope == "all" else {}),
     )
 
 
@@ -200,7 +205,8 @@ def _replaced(command: commands.ReplaceOrder) -> None:
 
 
 def _stopped(command: commands.TradingStopped) -> None:
-    log.error("trading.halted", rule=command.rule, reason=command.reason)
+    model = {"model": command.model_id} if command.model_id else {}
+    log.error("trading.halted", rule=command.rule, **model, reason=command.reason)
 
 
 _EVENTS: dict[type, Callable[[Story, Any], None]] = {

@@ -192,13 +192,19 @@ def test_time_never_goes_back():
 def test_halted_only_what_reduces_goes_until_resumed():
     world = World(wishing(buy(5, "SPY"), buy(1, "SPY"), sell(2, "SPY"), sell(4, "SPY"), buy(1, "SPY")))
     world.fill(world.bar_order(), 5, 100)
-    world.take(TradingHalted(world.engine.time_ns, "max_daily_loss", "lost"))
+    world.take(TradingHalted(world.engine.time_ns, "manual", "enough"))
     assert shown(world.bar())[-1] == "OrderRefused buy 1 halted"
     assert shown(world.bar())[-1] == "SubmitOrder sell 2"
     # Three are left when that is filled: closing them goes, the fourth would open a short.
     assert shown(world.bar())[1:] == ["SubmitOrder sell 3"]
     world.take(TradingResumed(world.engine.time_ns))
     assert shown(world.bar())[-1] == "SubmitOrder buy 1"
+
+
+def fill_of(commands: list[Command], quantity: int) -> OrderReported:
+    """The report that the last order among `commands` was filled."""
+    id_ = orders_of(commands)[-1].order.client_order_id
+    return OrderReported(ExecutionReport(ReportKind.FILL, id_, OPEN_NS, quantity=Decimal(quantity), price=Decimal(100)))
 
 
 # Reversals and targets -----------------------------------------------------------------------------------------------
@@ -224,6 +230,42 @@ def test_a_reversal_whose_first_half_fails_opens_nothing(end):
     order_id = world.bar_order()
     assert shown(world.report(end, order_id)) == ["SignalDropped sell 7 not_closed"]
     assert world.report(end, order_id) == []
+
+
+def test_a_reversal_whose_first_half_is_refused_opens_nothing_and_says_so():
+    world = World(wishing(buy(5, "SPY"), sell(12, "SPY")))
+    world.fill(world.bar_order(), 5, 100)
+    world.engine.limits = limits(max_orders_per_minute=0)
+    assert shown(world.bar())[1:] == ["OrderRefused sell 5 max_orders_per_minute", "SignalDropped sell 7 close_refused"]
+
+
+def test_the_other_half_of_a_reversal_outlives_a_change_of_models():
+    original = World(wishing(buy(5, "SPY"), sell(12, "SPY", limit=99, reason="turn")))
+    follower = World(toy(lambda bar: None))
+    bought = original.take(bar_event(0))
+    follower.engine.follow(bar_event(0), bought)
+    fill = fill_of(bought, 5)
+    follower.engine.follow(fill, original.take(fill))
+    turned = original.take(bar_event(1))
+    follower.engine.follow(bar_event(1), turned)
+    (closing,) = orders_of(turned)
+    assert closing.then_open == 7
+    closed = fill_of(turned, 5)
+    assert follower.take(closed) == original.take(closed)
+    (opening,) = orders_of(follower.commands)
+    assert (opening.order.quantity, opening.order.limit_price, opening.reason) == (7, 99, "turn")
+
+
+def test_an_event_without_known_commands_is_finished_with_the_models_silent():
+    """As after a kill between an event and what follows from it."""
+    original = World(wishing(buy(5, "SPY"), sell(12, "SPY")))
+    follower = World(toy(lambda bar: buy(1, "SPY"), on_fill=lambda report: buy(1, "SPY")))
+    for event in (bar_event(0), None, bar_event(1)):
+        event = event or fill_of(original.commands, 5)
+        follower.engine.follow(event, original.take(event))
+    closed = fill_of(original.commands, 5)
+    assert follower.engine.finish(closed) == original.take(closed)
+    assert shown(follower.engine.finish(bar_event(2))) == []
 
 
 def test_a_reversal_that_is_withdrawn_opens_nothing():
@@ -559,7 +601,9 @@ def test_two_models_side_by_side_have_their_own_positions_orders_and_limits():
             seen[report.client_order_id] = self.context.position("SPY")
 
     models = [running(build(Buying, {"quantity": quantity}), f"m{quantity}") for quantity in (1, 2)]
-    world = World(*models, limits=limits(max_position=Decimal(2)))
+    for made, most in zip(models, (1, 2), strict=True):
+        made.limits = limits(max_position=Decimal(most))
+    world = World(*models, limits=limits(max_position=Decimal(3)))
     first, second = orders_of(world.bar())
     world.fill(second.order.client_order_id, 2, 100)
     world.fill(first.order.client_order_id, 1, 100)
@@ -567,7 +611,7 @@ def test_two_models_side_by_side_have_their_own_positions_orders_and_limits():
     assert world.engine.position("SPY") == 3
     assert shown(world.bar()) == [
         "SignalRaised buy 1",
-        "SubmitOrder buy 1",
+        "OrderRefused buy 1 max_position",
         "SignalRaised buy 2",
         "OrderRefused buy 2 max_position",
     ]
@@ -717,6 +761,8 @@ def test_following_decided_commands_leads_to_the_same_orders_and_positions(steps
     original = World(build(Volume1731, {}), limits=world.engine.limits)
     for event in events:
         follower.engine.follow(event, original.take(event))
+    waiting = {id_: order.then_open for id_, order in world.engine.orders.items()}
+    assert {id_: order.then_open for id_, order in follower.engine.orders.items()} == waiting
     assert follower.engine.orders.keys() == world.engine.orders.keys()
     assert follower.engine.working.keys() == world.engine.working.keys()
     assert follower.engine.positions == world.engine.positions
