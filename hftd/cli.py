@@ -299,7 +299,7 @@ def sample_data(
     form: Annotated[str, typer.Option("--format", metavar="parquet|csv", help="The kind of files")] = "parquet",
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Start of the market of bots")] = 1,
     wakes: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Decisions of bots a session: about two messages each")
+        int | None, typer.Option(min=1, metavar="N", help="Decisions of bots a session: two to three messages each")
     ] = None,
 ) -> None:
     """Write sessions of the market of bots to files: bars, trades, quotes, and every message to the order book.

@@ -34,8 +34,8 @@ class BotMarketSettings:
 
     `makers` quote on both sides, `noise` traders come and go without a reason, `momentum` traders follow what has just
     happened, `reverting` ones bet against it, `informed` ones know the value that prices should have. `wakes_a_day` is
-    how often one of them looks at the market and decides, over a session of six and a half hours: about two messages to
-    the book each time. `step_ns` is how often the market publishes: the prints since the last time and, if
+    how often one of them looks at the market and decides, over a session of six and a half hours: between two and three
+    messages to the book each time. `step_ns` is how often the market publishes: the prints since the last time and, if
     it has changed, the best bid and ask. `profiles` overrides how single symbols trade.
     """
 
@@ -45,7 +45,7 @@ class BotMarketSettings:
     momentum: int = 8
     reverting: int = 8
     informed: int = 4
-    wakes_a_day: int = 300_000
+    wakes_a_day: int = 400_000
     step_ns: int = SECOND_NS
     profiles: tuple[tuple[str, Profile], ...] = ()
 
