@@ -20,6 +20,9 @@ Array = NDArray[Any]
 WEIGHTS: Final = {"makers": 6.0, "noise": 0.25, "momentum": 0.75, "reverting": 0.75, "informed": 4.0}
 """How often an agent of each kind wakes beside the others."""
 
+STREAM = 13
+"""The agents' chance is drawn from a stream of its own, beside that of the day's plan."""
+
 FLOW_MEMORY_S = 60.0
 FAST_MEMORY_S = 20.0
 SLOW_MEMORY_S = 300.0
@@ -181,7 +184,9 @@ class Pit:
         self, settings: BotMarketSettings, session: Session, symbol: str, counts: list[int], records_messages: bool
     ) -> None:
         cells = self._cells
-        seeds = np.random.SeedSequence((settings.seed, crc32(symbol.encode()), session.day.toordinal() - FIRST_DAY, 1))
+        seeds = np.random.SeedSequence(
+            (settings.seed, crc32(symbol.encode()), session.day.toordinal() - FIRST_DAY, STREAM)
+        )
         cells[layout.RANDOM] = int(seeds.generate_state(1, np.uint64)[0] >> np.uint64(1)) | 1
         cells[layout.OPEN_NS] = cells[layout.NEXT_NS] = cells[layout.MARK_NS] = session.open_ns
         cells[layout.NOW_NS] = session.open_ns
