@@ -17,7 +17,12 @@ def journal_path(state: Path, day: date) -> Path:
 
 def latest(state: Path) -> Path | None:
     """The newest journal of a state directory; None while there is none."""
-    return max((state / "journal").glob("????-??-??.sqlite"), default=None)
+    return next(iter(journals(state)), None)
+
+
+def journals(state: Path) -> list[Path]:
+    """All journals of a state directory, newest first."""
+    return sorted((state / "journal").glob("????-??-??.sqlite"), reverse=True)
 
 
 def run_id(state: Path) -> str:

@@ -49,6 +49,10 @@ class Reader:
         for sequence, body in self._rows("SELECT sequence, body FROM events ORDER BY sequence"):
             yield sequence, self._decoded(_EVENTS, body, f"event {sequence}")
 
+    def has_events(self) -> bool:
+        """Whether there is any event."""
+        return any(True for _ in self._rows("SELECT 1 FROM events LIMIT 1"))
+
     def commands(self, event_sequence: int | None = None) -> Iterator[tuple[int, Command]]:
         """(event_sequence, command) in the order in which they were decided; of one event if it is given."""
         where, values = ("", ()) if event_sequence is None else ("WHERE event_sequence = ?", (event_sequence,))

@@ -7,13 +7,12 @@ an exchange in lockstep knows when we are done.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import structlog
@@ -54,11 +53,11 @@ from hftd.engine.state import HookCaller, RunningModel
 from hftd.engine.tally import Tally
 from hftd.errors import BrokerError, BrokerUnavailable
 from hftd.journal import Journal, journal_path
+from hftd.live.catching_up import CatchUp
 from hftd.live.crash_points import crash_point
 from hftd.live.feed import FeedKeeper
 from hftd.live.inbox import Inbox, Overflowed
 from hftd.live.lockstep import Lockstep
-from hftd.live.reconcile import missing_reports
 from hftd.live.recovery import Carried, carried_at_last, carried_of, recover
 from hftd.live.story import signed_money
 from hftd.live.systemd import Notifier
@@ -137,6 +136,9 @@ class Daemon:
         self._carried = Carried()
         self._realised: dict[date, Decimal] = {}
         self._unrealised = Decimal(0)
+        self._catch_up = CatchUp(broker, clock, self._patiently, lambda: self._stopping)
+        self._left_open = True
+        self._by_hand: dict[str, Decimal] = {}
         self._closing: tuple[dict[str, Decimal], Decimal, Decimal] | None = None
         self._stopping = False
         self._next_clock_check_ns = 0
@@ -229,8 +231,11 @@ class Daemon:
         account = await self._patiently(self._connect)
         if account is None:
             return None
+        await self._finish_last_session(session)
         trader, unanswered = self._make_trader(session, account)
-        await self._reconcile(trader, unanswered)
+        await self._catch_up.with_orders(trader, unanswered)
+        await self._catch_up.with_strangers(trader)
+        self._by_hand = await self._catch_up.with_positions(trader)
         crash_point("reconcile.done")
         self._keeper = FeedKeeper(
             trader, self._broker, self._clock, session, self.plan.symbols, in_lockstep=self._lockstep is not None
@@ -238,6 +243,15 @@ class Daemon:
         await self._keeper.backfill()
         crash_point("backfill.done")
         return trader
+
+    async def _finish_last_session(self, session: Session) -> None:
+        """What became of orders that the last session left open belongs into its journal, and is carried."""
+        if not self._left_open:
+            return
+        before = journal_path(self.plan.state, session.day)
+        engine = await self._catch_up.with_last_session(self.plan.state, self.plan.run_id, before)
+        if engine is not None:
+            self._carried = carried_of(engine)
 
     async def _connect(self) -> Account:
         await self._broker.connect(self._receive)
@@ -303,24 +317,6 @@ class Daemon:
 
     async def _nap(self, wall_s: float) -> None:
         await self._pump(self._clock.now_ns() + int(wall_s * self._clock.speed * SECOND_NS))
-
-    async def _reconcile(self, trader: Trader, unanswered: Mapping[str, SubmitOrder] = MappingProxyType({})) -> None:
-        """Ask what became of the orders that we believe to be working, and take in what was missed. Of those in
-        `unanswered` the ones that the broker does not know are sent."""
-        for order in list(trader.engine.working.values()):
-            id = order.request.client_order_id
-            if id in trader.sender.sending:
-                continue  # its answer is on the way
-            found = await self._patiently(partial(self._broker.order, id))
-            crash_point("reconcile.asked")
-            if found is None and id in unanswered and not self._stopping:
-                log.info("order.sent_after_restart", id=id)
-                crash_point("reconcile.resending")
-                trader.sender.send(unanswered[id])
-                continue
-            for report in missing_reports(order, found, self._clock.now_ns()):
-                log.info("order.reconciled", id=report.client_order_id, report=str(report.kind))
-                trader.take(OrderReported(report), "reconciliation")
 
     # -- is the market open? -------------------------------------------------------------------------------------
 
@@ -482,7 +478,7 @@ class Daemon:
                 self._clock.announce(self._clock.now_ns(), self._clock.speed, held=True)
         elif status.state is FeedState.UP and status.quiet_since_ns and self._trader and self._keeper:
             if status.feed is Feed.TRADES:
-                await self._reconcile(self._trader)
+                await self._catch_up.with_orders(self._trader, {})
             else:
                 await self._keeper.backfill()
 
@@ -493,8 +489,12 @@ class Daemon:
     # -- the end of a session ------------------------------------------------------------------------------------
 
     async def _settle(self, trader: Trader) -> None:
-        """Wait for the answers to what was sent, and take them in."""
+        """Wait for the answers to what was sent, and take them in: of a broker that is away, until the next session."""
+        following = self._calendar.next_session(trader.engine.session.close_ns)
+        await self._pump(following.open_ns - LEAD_NS, unless=lambda: not trader.sender.outstanding)
         await trader.sender.settle()
+        await self._take_all()
+        await self._catch_up.with_orders(trader, {})
         await self._take_all()
         crash_point("session.settled")
         if not self._stopping:
@@ -507,7 +507,8 @@ class Daemon:
         except BrokerError as error:
             log.warning("account.unchecked", error=str(error))
             return
-        theirs = {position.symbol: position.quantity for position in positions if position.symbol in self.plan.symbols}
+        held = {position.symbol: position.quantity - self._by_hand.get(position.symbol, 0) for position in positions}
+        theirs = {symbol: quantity for symbol, quantity in held.items() if symbol in self.plan.symbols and quantity}
         if theirs == engine.positions and account.cash == engine.cash:
             log.info("account.agrees", cash=text_of(account.cash), positions=len(theirs))
         else:
@@ -525,6 +526,7 @@ class Daemon:
         self._realised[engine.session.day] = engine.realised
         self._unrealised = engine.profit - engine.realised
         self._carried = carried_of(engine)
+        self._left_open = bool(engine.working)
         self._trader = self._keeper = None
         if trader.unfinished:
             log.error("journal.incomplete", events=trader.unfinished, reason=str(trader.blocked))

@@ -1,9 +1,34 @@
-"""Closing the difference between what we know of our orders and what the broker's books say of them."""
+"""Closing the difference between what we know of orders and positions and what the broker's books say of them.
 
+Every difference has a name and one answer, `ANSWERS`; nothing is decided elsewhere. An answer is never repeated: what
+was recorded, sent or cancelled is no difference any more when it is looked at again.
+
+    of an order of ours            found at the broker                          answer
+    fresh (decided, no word since) nothing                                      send it: the same id, once
+    stale (the same, too old)      nothing                                      record it as rejected
+    unanswered                     the order                                    record its acceptance
+    vanished (was acknowledged)    nothing                                      record it as rejected, and halt
+    filled_away                    more filled than was heard                   record the missing execution
+    ended_away                     canceled, expired, replaced or rejected      record that
+    cancel_unheard                 still open, though we had decided to cancel  cancel it again
+    of no order in this session
+    stray                          an open order with our prefix                cancel it
+    foreign                        an open order of somebody else               leave it, show it
+    of a position
+    by_hand                        what we hold, and more beside it             leave it, show it
+    missing                        less than we hold, or the other side         halt
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from enum import StrEnum
 
+from hftd.domain.account import Position
 from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderStatus, ReportKind
 from hftd.engine.state import OrderState
+
+ORDER_PREFIX = "hftd-"
+"""What every client_order_id that the engine makes begins with."""
 
 ENDS = {
     OrderStatus.CANCELED: ReportKind.CANCELED,
@@ -11,6 +36,86 @@ ENDS = {
     OrderStatus.REPLACED: ReportKind.REPLACED,
     OrderStatus.REJECTED: ReportKind.REJECTED,
 }
+
+
+class Difference(StrEnum):
+    """What was found; the lines of the table above."""
+
+    FRESH = "fresh"
+    STALE = "stale"
+    UNANSWERED = "unanswered"
+    VANISHED = "vanished"
+    FILLED_AWAY = "filled_away"
+    ENDED_AWAY = "ended_away"
+    CANCEL_UNHEARD = "cancel_unheard"
+    STRAY = "stray"
+    FOREIGN = "foreign"
+    BY_HAND = "by_hand"
+    MISSING = "missing"
+
+
+class Answer(StrEnum):
+    """What is done about it."""
+
+    SEND = "send"
+    RECORD = "record"
+    RECORD_AND_HALT = "record_and_halt"
+    CANCEL = "cancel"
+    LEAVE = "leave"
+    HALT = "halt"
+
+
+ANSWERS = {
+    Difference.FRESH: Answer.SEND,
+    Difference.STALE: Answer.RECORD,
+    Difference.UNANSWERED: Answer.RECORD,
+    Difference.VANISHED: Answer.RECORD_AND_HALT,
+    Difference.FILLED_AWAY: Answer.RECORD,
+    Difference.ENDED_AWAY: Answer.RECORD,
+    Difference.CANCEL_UNHEARD: Answer.CANCEL,
+    Difference.STRAY: Answer.CANCEL,
+    Difference.FOREIGN: Answer.LEAVE,
+    Difference.BY_HAND: Answer.LEAVE,
+    Difference.MISSING: Answer.HALT,
+}
+
+
+def difference_of(order: OrderState, found: BrokerOrder | None, *, fresh: bool) -> Difference | None:
+    """How `order`, which we believe to be working, differs from the broker's; None when it does not.
+
+    `found` is None when the broker never saw it; `fresh` tells whether it may still be sent.
+    """
+    if found is None:
+        if order.status is not OrderStatus.UNSENT:
+            return Difference.VANISHED
+        return Difference.FRESH if fresh else Difference.STALE
+    if found.filled_quantity > order.filled_quantity:
+        return Difference.FILLED_AWAY
+    if found.status in ENDS and not order.status.is_terminal:
+        return Difference.ENDED_AWAY
+    if order.cancel_requested and not found.status.is_terminal:
+        return Difference.CANCEL_UNHEARD
+    return Difference.UNANSWERED if order.status is OrderStatus.UNSENT else None
+
+
+def stray_orders(open_orders: Iterable[BrokerOrder], ours: Iterable[str]) -> Iterator[tuple[Difference, BrokerOrder]]:
+    """The broker's open orders that are none of `ours` (client order ids of this session)."""
+    known = set(ours)
+    for order in open_orders:
+        if order.client_order_id not in known:
+            is_ours = order.client_order_id.startswith(ORDER_PREFIX)
+            yield Difference.STRAY if is_ours else Difference.FOREIGN, order
+
+
+def position_differences(
+    ours: Mapping[str, Decimal], theirs: Iterable[Position]
+) -> Iterator[tuple[Difference, str, Decimal]]:
+    """(difference, symbol, signed shares that the broker has beyond ours), by symbol."""
+    held = {position.symbol: position.quantity for position in theirs}
+    for symbol in sorted(ours.keys() | held.keys()):
+        own, beyond = ours.get(symbol, Decimal(0)), held.get(symbol, Decimal(0)) - ours.get(symbol, Decimal(0))
+        if beyond:
+            yield (Difference.MISSING if own * beyond < 0 else Difference.BY_HAND), symbol, beyond
 
 
 def missing_reports(order: OrderState, found: BrokerOrder | None, time_ns: int) -> list[ExecutionReport]:

@@ -30,7 +30,7 @@ from hftd.domain.session import Session
 from hftd.engine.engine import Engine
 from hftd.engine.risk import Limits
 from hftd.engine.state import HookCaller, RunningModel
-from hftd.journal import Journal, Reader, latest
+from hftd.journal import Journal, Reader, journals
 from hftd.live.guard import Guard
 from hftd.model.contract import Model
 
@@ -162,9 +162,18 @@ class Carried:
         return PortfolioCarried(time_ns, cash, self.positions, self.prices, self.halts, self.standings)
 
 
+def begun_last(state: Path) -> Path | None:
+    """The newest journal that holds an event: one may have been opened and then nothing more."""
+    for path in journals(state):
+        with Journal.read(path) as journal:
+            if journal.has_events():
+                return path
+    return None
+
+
 def carried_at_last(state: Path) -> Carried:
-    """What the newest journal ended with; nothing when there is none."""
-    path = latest(state)
+    """What the last session ended with; nothing when there was none."""
+    path = begun_last(state)
     if path is None:
         return Carried()
     with Journal.read(path) as journal:

@@ -182,13 +182,17 @@ class Trader:
         crash_point("commands.written")
         sent_before = self.sender.outstanding
         for command in commands:
-            self.sender.send(command)
+            self.send(command)
         self.tally.add(event, commands)
         self._untold = (event, commands)
         if self.sender.outstanding == sent_before:
             self.tell()
         for fault in self._guard.take_faults(event.time_ns):
             self._waiting.appendleft((fault, "guard", self._clock.now_ns()))
+
+    def send(self, command: Command) -> None:
+        """Send what is meant for the broker."""
+        self.sender.send(command)
 
     def tell(self) -> None:
         """Log the last step, if that has been put off until its orders have left. Nothing was stepped since."""

@@ -1,0 +1,165 @@
+"""Asking the broker what became of everything, and doing about it what the table in `reconcile` says.
+
+Nothing here is guessed and nothing waits for ever: each order is asked for by its id, each answer is journaled as a
+report before the engine sees it, and a broker that is away is waited for by `ask`, which a stop ends.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import structlog
+
+from hftd.broker.base import Broker
+from hftd.clock import Clock
+from hftd.domain.commands import CancelOrder, SubmitOrder
+from hftd.domain.convert import text_of
+from hftd.domain.events import OrderReported, TradingHalted
+from hftd.domain.orders import BrokerOrder
+from hftd.engine.engine import Engine
+from hftd.engine.state import OrderState
+from hftd.errors import BrokerError
+from hftd.journal import Journal
+from hftd.live.crash_points import crash_point
+from hftd.live.reconcile import (
+    ANSWERS,
+    Answer,
+    Difference,
+    difference_of,
+    missing_reports,
+    position_differences,
+    stray_orders,
+)
+from hftd.live.recovery import begun_last, reviewed
+from hftd.live.trader import Trader
+
+log = structlog.get_logger()
+Result = TypeVar("Result")
+
+SOURCE = "reconciliation"
+AGAIN = "decided before a restart"
+
+
+class Ask(Protocol):
+    """Asks until there is an answer; None when told to stop meanwhile."""
+
+    async def __call__(self, question: Callable[[], Awaitable[Result]], /) -> Result | None: ...
+
+
+class CatchUp:
+    """Brings a trader and the broker's books together. `is_stopping` tells whether to leave off."""
+
+    def __init__(self, broker: Broker, clock: Clock, ask: Ask, is_stopping: Callable[[], bool]) -> None:
+        self._broker = broker
+        self._clock = clock
+        self._ask = ask
+        self._is_stopping = is_stopping
+
+    async def with_orders(self, trader: Trader, unanswered: Mapping[str, SubmitOrder]) -> None:
+        """Ask what became of each order that we believe to be working. `unanswered` are those that may yet be sent."""
+        for order in list(trader.engine.working.values()):
+            id = order.request.client_order_id
+            if id in trader.sender.sending:
+                continue  # its answer is on the way
+            found = await self._ask(partial(self._broker.order, id))
+            crash_point("reconcile.asked")
+            if self._is_stopping():
+                return
+            difference = difference_of(order, found, fresh=id in unanswered)
+            if difference is not None:
+                self._close(trader, order, found, difference, unanswered.get(id))
+
+    def _close(
+        self,
+        trader: Trader,
+        order: OrderState,
+        found: BrokerOrder | None,
+        difference: Difference,
+        unsent: SubmitOrder | None,
+    ) -> None:
+        id, answer = order.request.client_order_id, ANSWERS[difference]
+        log.info("order.reconciled", id=id, found=str(difference), answer=str(answer))
+        if answer is Answer.SEND and unsent is not None:
+            log.info("order.sent_after_restart", id=id)
+            crash_point("reconcile.resending")
+            trader.send(unsent)
+        for report in missing_reports(order, found, self._clock.now_ns()) if answer is not Answer.SEND else ():
+            trader.take(OrderReported(report), SOURCE)
+        if answer is Answer.RECORD_AND_HALT:
+            reason = f"{id} was acknowledged, and now the broker knows no such order"
+            trader.take(TradingHalted(self._clock.now_ns(), "order_vanished", reason), SOURCE)
+        if order.cancel_requested and not order.status.is_terminal:
+            trader.send(CancelOrder(order.owner.model_id, id, AGAIN))
+
+    async def with_strangers(self, trader: Trader) -> None:
+        """Deal with open orders that are none of this session's."""
+        for difference, order in stray_orders(await self._ask(self._broker.orders) or (), trader.engine.orders):
+            answer = ANSWERS[difference]
+            log.warning(
+                f"order.{difference}",
+                id=order.client_order_id,
+                symbol=order.symbol,
+                side=str(order.side),
+                quantity=text_of(order.quantity),
+                answer=str(answer),
+            )
+            if answer is Answer.CANCEL:
+                await self._cancel(order.client_order_id)
+
+    async def with_positions(self, trader: Trader) -> dict[str, Decimal]:
+        """Hold positions against the broker's. Returns the signed shares that were made by hand, by symbol."""
+        theirs = await self._ask(self._broker.positions)
+        if theirs is None or trader.sender.outstanding or trader.engine.working:
+            return {}  # told to stop, or in motion: the close compares again
+        by_hand = {}
+        for difference, symbol, beyond in position_differences(trader.engine.positions, theirs):
+            answer = ANSWERS[difference]
+            log.warning(f"position.{difference}", symbol=symbol, beyond_ours=text_of(beyond), answer=str(answer))
+            if answer is Answer.HALT:
+                reason = f"the broker has {text_of(beyond)} {symbol} beside what we hold by our journal"
+                trader.take(TradingHalted(self._clock.now_ns(), "position_missing", reason), SOURCE)
+            else:
+                by_hand[symbol] = beyond
+        return by_hand
+
+    async def with_last_session(self, state: Path, run_id: str, before: Path) -> Engine | None:
+        """Bring the journal of the session before `before` to its end, when orders were left open in it.
+
+        Those that are still open are cancelled: nobody would hear of their fills. Returns that session's engine, None
+        when there was nothing to do.
+        """
+        path = begun_last(state)
+        if path is None or path == before:
+            return None
+        with Journal.read(path) as reader:
+            engine = reviewed(reader)
+        if not engine.working:
+            return None
+        with Journal.open(path, engine.session, run_id) as journal:
+            for order in list(engine.working.values()):
+                await self._finish(journal, engine, order)
+        return engine
+
+    async def _finish(self, journal: Journal, engine: Engine, order: OrderState) -> None:
+        """Record what became of an order of a session that is over."""
+        id = order.request.client_order_id
+        found = await self._ask(partial(self._broker.order, id))
+        if found is not None and not found.status.is_terminal:
+            await self._cancel(id)
+            found = await self._ask(partial(self._broker.order, id))
+        if self._is_stopping():
+            return
+        for report in missing_reports(order, found, self._clock.now_ns()):
+            log.info("order.reconciled", id=id, session=str(engine.session.day), report=str(report.kind))
+            event = OrderReported(report)
+            journal.append_event(event, self._clock.now_ns(), SOURCE)
+            journal.commit()
+            engine.follow(event, ())
+
+    async def _cancel(self, client_order_id: str) -> None:
+        try:
+            await self._broker.cancel(client_order_id)
+        except BrokerError as error:
+            log.warning("order.uncanceled", id=client_order_id, error=str(error))
