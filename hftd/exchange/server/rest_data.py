@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 from msgspec import Struct
 
+from hftd.clock import monotonic_s
 from hftd.domain.convert import rfc3339_of
 from hftd.domain.market import Bar, Quote, Trade
 from hftd.exchange.server.call import Call, answer, malformed, moment, names, text, whole
@@ -21,8 +22,8 @@ from hftd.exchange.venue.refusals import Refusal
 LIMIT_MAX = 10_000
 LIMIT_DEFAULT = 1_000
 SYMBOLS_MAX = 1_000
-BREATH = 2_000
-"""After so many rows of a page other clients are served before it goes on."""
+BREATH_S = 0.005
+"""After so long at one page other clients are served before it goes on: a row may need a whole session of bots."""
 
 FEEDS = frozenset({"iex", "sip", "otc", "boats", "overnight", "delayed_sip"})
 MINUTE = Timeframe(1, Unit.MINUTE)
@@ -140,7 +141,7 @@ async def _pages(call: Call, name: str, rows: Rows, fields_of: Callable[[Any], J
 
 async def _rows_of(call: Call, stretch: Stretch, rows: Rows) -> Any:
     """(symbol, row) in order of symbol and time, from where the last page ended."""
-    count = 0
+    breathed_s = monotonic_s()
     for symbol in stretch.symbols:
         if symbol not in call.exchange.market.symbols or (stretch.from_symbol or "") > symbol:
             continue
@@ -151,9 +152,9 @@ async def _rows_of(call: Call, stretch: Stretch, rows: Rows) -> Any:
             start_ns = max(start_ns, stretch.from_ns + 1)
         for row in rows(call, symbol, stretch, start_ns, end_ns):
             yield symbol, row
-            count += 1
-            if count % BREATH == 0:
+            if monotonic_s() - breathed_s > BREATH_S:
                 await asyncio.sleep(0)
+                breathed_s = monotonic_s()
 
 
 def _bar_rows(call: Call) -> Rows:

@@ -1,5 +1,6 @@
 """REST beyond what alpaca-py's own tests use: shapes, filters, pages, limits, and every kind of order."""
 
+import asyncio
 import json
 import os
 from decimal import Decimal
@@ -393,3 +394,16 @@ async def test_one_story(running: RunningExchange) -> None:
         signed[fill["order"]["side"]] * Decimal(fill["price"]) * Decimal(fill["qty"]) for fill in fills
     )
     assert Decimal((await rest.get("/v2/account"))["cash"]) == cash
+
+
+async def test_a_long_history_holds_up_nobody(running: RunningExchange) -> None:
+    """A year of days takes a session's computation for each row; others are answered between them."""
+    rest = Rest(running)
+    year = {"symbols": "AAPL,SPY", "timeframe": "1Day", "start": "2025-11-23"}
+    history = asyncio.create_task(rest.get("/v2/stocks/bars", **year))
+    answered = 0
+    while not history.done():
+        await rest.get("/v2/clock")
+        answered += 1
+    assert answered > 10
+    assert {len(days) for days in (await history)["bars"].values()} == {251}
