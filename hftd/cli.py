@@ -205,7 +205,10 @@ def exchange(
     port: Annotated[int, typer.Option(min=0, max=65535, metavar="P", help="TCP port; 0 takes a free one")] = 0,
     tape: TapeOption = None,
     speed: Annotated[float, typer.Option(metavar="X", help="Market seconds in a second")] = 1.0,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Start of the random market")] = 1,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Start of the market of bots")] = 1,
+    bots: Annotated[
+        str, typer.Option(metavar="JSON", help='Who trades in it, like {"makers": 12}; see docs/market.md')
+    ] = "{}",
     state: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where accounts are kept; default STATE/exchange")
     ] = None,
@@ -237,6 +240,7 @@ def exchange(
         tape=tape,
         speed=speed,
         seed=seed,
+        bots=bots,
         state=state,
         symbols=symbols,
         cash=cash,

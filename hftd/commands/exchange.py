@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hftd.domain.convert import decimal_of
 from hftd.errors import SettingsError
+from hftd.exchange.market.bots.settings import settings_of
 from hftd.exchange.server.config import ExchangeConfig
 from hftd.state import state_path
 
@@ -20,6 +21,7 @@ def exchange_config(
     tape: Path | None,
     speed: float,
     seed: int,
+    bots: str,
     state: Path | None,
     symbols: str,
     cash: str,
@@ -42,6 +44,7 @@ def exchange_config(
         symbols=tuple(filter(None, symbols.split(","))),
         speed=speed,
         seed=seed,
+        bots=settings_of(bots),
         tape=tape,
         cash=dollars,
         accounts=tuple(accounts) or ("default",),

@@ -98,6 +98,8 @@ def exchange_arguments(settings: Settings, state: Path, *, wait: bool = True) ->
         *("--symbols", ",".join(symbols), "--log-format", settings.log.format, "--log-level", _log_level(settings)),
         *(word for name in exchange.accounts for word in ("--account", name)),
     ]
+    if exchange.bots:
+        arguments += ["--bots", json.dumps(exchange.bots, default=str)]
     if exchange.tape is not None:
         arguments += ["--tape", str(exchange.tape)]
     return [*arguments, "--wait"] if wait else arguments

@@ -115,8 +115,11 @@ class ExchangeSettings(Section):
     speed: Seconds = Field(
         default=1.0, gt=0, le=1_000_000, description="market seconds in a second; closed hours are skipped above 1"
     )
-    seed: Count = Field(default=1, ge=0, description="start of the random market: the same seed gives the same prices")
-    tape: Path | None = Field(default=None, description="recorded bars to play (Parquet or CSV); none: a random market")
+    seed: Count = Field(default=1, ge=0, description="start of the market of bots: the same seed gives the same prices")
+    bots: dict[str, Any] = Field(default={}, description="who trades in it, like {makers: 12}; see docs/market.md")
+    tape: Path | None = Field(
+        default=None, description="recorded bars to play (Parquet or CSV); none: a market of bots"
+    )
     cash: Number = Field(default=Decimal(100_000), gt=0, description="dollars in a new account")
     accounts: Annotated[tuple[str, ...], AfterValidator(_unique)] = Field(
         default=("default",), description="names of its accounts; the daemon trades on the first"

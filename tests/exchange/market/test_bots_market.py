@@ -17,7 +17,7 @@ from hftd.errors import SettingsError
 from hftd.exchange.book.audit import audit
 from hftd.exchange.market.bots.market import BotMarket
 from hftd.exchange.market.bots.pit import Pit
-from hftd.exchange.market.bots.settings import BotMarketSettings, Profile
+from hftd.exchange.market.bots.settings import BotMarketSettings, Profile, settings_of
 
 QUIET = BotMarketSettings(seed=7, wakes_a_day=60_000)
 
@@ -223,3 +223,27 @@ def test_the_past_tells_what_a_user_has_changed(session: Session) -> None:
 def test_a_market_that_cannot_be_is_refused(fields: dict[str, object], said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         BotMarketSettings(**fields)  # type: ignore[arg-type]
+
+
+def test_settings_are_read_from_json() -> None:
+    text = '{"makers": 3, "wakes_a_day": 1000, "profiles": {"SPY": {"price": 450.5}}}'
+    read = settings_of(text)
+    assert read == BotMarketSettings(makers=3, wakes_a_day=1000, profiles=(("SPY", Profile(price=450.5)),))
+    assert settings_of("{}") == BotMarketSettings()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"maker": 3}', r"bots\.maker: no such setting; did you mean makers\?"),
+        ('{"makers": 0}', r"bots\.makers: 1 to 10000 are expected, found 0"),
+        ('{"makers": "many"}', "bots: Expected `int`, got `str`"),
+        ('{"profiles": {"SPY": {"prise": 3}}}', r"bots\.profiles\.SPY\.prise: no such setting; did you mean price\?"),
+        ('{"profiles": {"SPY": 3}}', r"bots\.profiles\.SPY: Expected `object`, got `int`"),
+        ('{"profiles": 3}', r"bots\.profiles: symbols with their profiles are expected, found 3"),
+        ("makers=3", "bots: a JSON object like"),
+    ],
+)
+def test_settings_that_are_none_are_refused(text: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        settings_of(text)

@@ -1,10 +1,17 @@
 """What a market of bots is made of. Light to import."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 from zlib import crc32
+
+import msgspec
 
 from hftd.domain.convert import SECOND_NS
 from hftd.errors import SettingsError
+from hftd.wording import suggestion
+
+Kind = TypeVar("Kind")
 
 AGENTS_MAX = 10_000
 WAKES_MAX = 100_000_000
@@ -76,3 +83,32 @@ def _check_profile(symbol: str, profile: Profile) -> None:
         found = getattr(profile, name)
         if not least <= found <= most:
             raise SettingsError(f"bots.profiles.{symbol}.{name}: {least:g} to {most:g} is expected, found {found:g}")
+
+
+def settings_of(text: str) -> BotMarketSettings:
+    """Settings from one JSON object, like {"makers": 12, "profiles": {"SPY": {"price": 450}}}. Raises SettingsError."""
+    try:
+        given = msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise SettingsError(
+            f'bots: a JSON object like {{"makers": 12}} is expected, found {text!r} ({error})'
+        ) from error
+    profiles = given.pop("profiles", {})
+    if not isinstance(profiles, dict):
+        raise SettingsError(f"bots.profiles: symbols with their profiles are expected, found {profiles!r}")
+    made = tuple(
+        (symbol, _converted(values, Profile, f"bots.profiles.{symbol}")) for symbol, values in profiles.items()
+    )
+    return _converted({**given, "profiles": made}, BotMarketSettings, "bots")
+
+
+def _converted(values: Any, kind: type[Kind], where: str) -> Kind:
+    if isinstance(values, Mapping):
+        names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+        for name in values:
+            if name not in names:
+                raise SettingsError(f"{where}.{name}: no such setting; {suggestion(name, names)}")
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{where}: {error}") from error
