@@ -81,6 +81,7 @@ class Trader:
         self._bars_seen: set[tuple[str, int]] = set()
         self._waiting: deque[tuple[Event, str, int]] = deque()
         self._unwritten: tuple[Event, Sequence[Command]] | None = None
+        self._stepped_ns = clock.now_ns()
         self._untold: tuple[Event, Sequence[Command]] | None = None
 
     # -- what comes in -------------------------------------------------------------------------------------------
@@ -173,6 +174,7 @@ class Trader:
         if isinstance(event, OrderReported):
             crash_point("report.committed")
         self._waiting.popleft()
+        self._stepped_ns = self._clock.now_ns()
         self._unwritten = (event, self.engine.step(event))
         crash_point("event.stepped")
 
@@ -191,8 +193,21 @@ class Trader:
             self._waiting.appendleft((fault, "guard", self._clock.now_ns()))
 
     def send(self, command: Command) -> None:
-        """Send what is meant for the broker."""
-        self.sender.send(command)
+        """Send what was decided in the last step: at once, or not at all."""
+        decided_ns, halted = self._stepped_ns, self._halts
+        self.sender.send(command, lambda: self._objection(decided_ns, halted))
+
+    def _objection(self, decided_ns: int, halted: tuple[object, ...]) -> str | None:
+        """Why an order that was decided then, while `halted` was the state of halts, must not leave now."""
+        if self._clock.now_ns() >= self.engine.session.close_ns:
+            return "the market has closed"
+        if self._is_late(decided_ns):
+            return "it has waited too long"
+        return "trading was halted meanwhile" if self._halts != halted else None
+
+    @property
+    def _halts(self) -> tuple[object, ...]:
+        return self.engine.halted, *self.engine.halted_symbols
 
     def tell(self) -> None:
         """Log the last step, if that has been put off until its orders have left. Nothing was stepped since."""
