@@ -77,11 +77,12 @@ class Course:
         return self.agenda.session_after(time_ns) or self.agenda.calendar.next_session(time_ns)
 
     def _catch_up(self, played_ns: int) -> None:
-        """Leave out what was played already, but know the quotes that stand."""
+        """Leave out what was played already, but know the quotes that stand: no order trades at one from before it."""
+        standing: dict[str, Quote] = {}
         while self._play and self._play.next_ns is not None and self._play.next_ns <= played_ns:
-            for item in self._play.advance().data:
-                if type(item) is Quote:
-                    self.market.liquidity.update(item)
+            standing |= {item.symbol: item for item in self._play.advance().data if isinstance(item, Quote)}
+        for quote in standing.values():
+            self.venue.on_quote(quote)
 
     def _play_at(self, time_ns: int) -> Sequence[MarketData]:
         if self._play is None or self._play.next_ns != time_ns:

@@ -19,6 +19,7 @@ from hftd.domain.convert import MINUTE_NS, rfc3339_of
 from hftd.domain.market import Bar, MarketData, Quote, Trade
 from hftd.domain.session import Session
 from hftd.exchange.market.agenda import Agenda, Turn, TurningPoint
+from hftd.exchange.market.course import Course
 from hftd.exchange.server.clock_socket import ClockFeed
 from hftd.exchange.server.config import ExchangeConfig
 from hftd.exchange.server.connection import Connection
@@ -152,7 +153,7 @@ class Exchange:
 
     def upcoming_session(self, time_ns: int) -> Session:
         """The session that is open at `time_ns`, or else the next: one that will be played, while there is any."""
-        return self._agenda.session_after(time_ns) or self.calendar.next_session(time_ns)
+        return self.course.upcoming_session(time_ns)
 
     # What clients do
 
@@ -229,36 +230,18 @@ class Exchange:
 
     def _resume(self, played_ns: int, start_ns: int) -> None:
         """Go on after the moment `played_ns`, the last that was played; time is `start_ns`."""
-        standing = self.venue.standing
         if self.config.keeps_wall_time:
             played_ns = start_ns
-        if standing.is_open and standing.session and standing.session.close_ns <= played_ns:
-            self.venue.close_session(standing.session, max(standing.session.close_ns, standing.time_ns))
-        self._next = self._agenda.after(None, played_ns)
-        session = self._next.session if self._next else None
-        self._play = self.market.play(session) if session else None
-        if session and session.is_open(played_ns) and not self.venue.standing.is_open:
-            self.venue.open_session(session, start_ns)
-        self._catch_up(played_ns)
-        if self._next is None:
+        self.course = Course(self.venue, self.market, self._agenda, played_ns, start_ns)
+        if self.course.next_point is None:
             self._end()
         if self.config.wait:
             self.timeline.stop("wait")
         self._write(self.venue.drain(), played_ns)
 
-    def _catch_up(self, played_ns: int) -> None:
-        """Leave out what was played already, but know the quotes that stand: no order trades at one from before it."""
-        standing: dict[str, Quote] = {}
-        while self._play and self._play.next_ns is not None and self._play.next_ns <= played_ns:
-            standing |= {item.symbol: item for item in self._play.advance().data if isinstance(item, Quote)}
-        for quote in standing.values():
-            self.venue.on_quote(quote)
-
     def _due_ns(self) -> int | None:
-        play_ns = self._play.next_ns if self._play else None
-        turn_ns = self._next.time_ns if self._next else None
         fault_ns = max(self._schedule[0][0], self.timeline.now_ns()) if self._schedule else None
-        times = (play_ns, turn_ns, fault_ns, self._minute_ns())
+        times = (self.course.next_ns, fault_ns, self._minute_ns())
         return min((time_ns for time_ns in times if time_ns is not None), default=None)
 
     def _minute_ns(self) -> int | None:
@@ -295,53 +278,28 @@ class Exchange:
         """Do everything that is due at `time_ns`."""
         self._moment_ns = time_ns
         self.timeline.reach(time_ns)
-        turned = self._turn(time_ns, Turn.OPEN)
-        data = self._play_at(time_ns)
-        self.venue.on_time(time_ns)
+        moment = self.course.advance_to(time_ns)
+        for point in moment.turned:
+            _TURNED[point.turn](self, point)
+        self._write(moment.happenings, time_ns)
+        reached = self.feed.publish(self._messages(moment.data)) if moment.data else set()
+        reached |= self._tell(moment.happenings)
+        leapt = any(point.turn is Turn.LEAP for point in moment.turned)
+        if moment.turned:
+            self.clock_feed.announce_turn(jump=leapt)
+        on_the_minute = self.venue.standing.is_open and time_ns % MINUTE_NS == 0
+        self._hold(self.holds.accounts if moment.turned or on_the_minute else reached, jump=leapt)
         while self._schedule and self._schedule[0][0] <= time_ns:
             self.arm(self._schedule.popleft()[1])
-        turned += self._turn(time_ns, Turn.CLOSE) + self._turn(time_ns, Turn.LEAP)
-        happenings = self.venue.drain()
-        self._write(happenings, time_ns)
-        reached = self.feed.publish(self._messages(data)) if data else set()
-        reached |= self._tell(happenings)
-        if turned:
-            self.clock_feed.announce_turn(jump=Turn.LEAP in turned)
-        on_the_minute = self.venue.standing.is_open and time_ns % MINUTE_NS == 0
-        self._hold(self.holds.accounts if turned or on_the_minute else reached, jump=Turn.LEAP in turned)
 
-    def _play_at(self, time_ns: int) -> Sequence[MarketData]:
-        if self._play is None or self._play.next_ns != time_ns:
-            return ()
-        data = self._play.advance().data
-        for item in data:
-            if type(item) is Quote:
-                self.venue.on_quote(item)
-            elif type(item) is Trade:
-                self.venue.on_trade(item)
-        return data
-
-    def _turn(self, time_ns: int, turn: Turn) -> list[Turn]:
-        """Take the turning point `turn`, if it is due."""
-        point = self._next
-        if point is None or point.time_ns != time_ns or point.turn is not turn:
-            return []
-        self._next = self._agenda.after(point, time_ns)
-        _TURNS[turn](self, point)
-        if self._next and self._next.session != point.session:
-            self._play = self.market.play(self._next.session)
-        return [turn]
-
-    def _open(self, point: TurningPoint) -> None:
-        self.venue.open_session(point.session, point.time_ns)
+    def _tell_open(self, point: TurningPoint) -> None:
         log.info("session.opened", **_session_fields(point.session))
 
-    def _close(self, point: TurningPoint) -> None:
-        self.venue.close_session(point.session, point.time_ns)
+    def _tell_close(self, point: TurningPoint) -> None:
         log.info("session.closed", **_session_fields(point.session))
 
     def _leap(self, point: TurningPoint) -> None:
-        if self._next is None:
+        if self.course.next_point is None:
             self._end()
         else:
             self.timeline.leap(point.target_ns)
@@ -437,9 +395,9 @@ def _session_fields(session: Session) -> dict[str, str]:
     return {"day": session.day.isoformat(), "open": rfc3339_of(session.open_ns), "close": rfc3339_of(session.close_ns)}
 
 
-_TURNS: dict[Turn, Callable[[Exchange, TurningPoint], None]] = {
-    Turn.OPEN: Exchange._open,
-    Turn.CLOSE: Exchange._close,
+_TURNED: dict[Turn, Callable[[Exchange, TurningPoint], None]] = {
+    Turn.OPEN: Exchange._tell_open,
+    Turn.CLOSE: Exchange._tell_close,
     Turn.LEAP: Exchange._leap,
 }
 _MESSAGES: dict[type, tuple[str, Callable[..., DataMessage]]] = {
