@@ -12,6 +12,7 @@ from hftd.errors import HftdError
 
 FIRST = "Start here"
 LOOKING = "Look at what it does"
+ACTING = "Step in"
 REST = "Everything else"
 INTERRUPTED = 130
 
@@ -179,6 +180,44 @@ def positions(state: StateOption = None, json: JsonOption = False) -> None:
 
     rows = positions_of(state, os.environ)
     print(as_json(rows) if json else rows_text(rows, "no positions"))
+
+
+@app.command(rich_help_panel=ACTING)
+def halt(
+    reason: Annotated[str, typer.Argument(metavar="[REASON]", help="Kept in the journal and shown by status")] = "",
+    flatten: Annotated[bool, typer.Option("--flatten", help="Also close all positions")] = False,
+    state: StateOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Open no more positions until hftd resume, also after a restart; closing goes on.
+
+    Example: hftd halt --flatten "earnings tonight"
+    """
+    from hftd.commands.halt import halt as halt_daemon
+    from hftd.commands.halt import halting_text
+    from hftd.commands.text import as_json
+
+    told = halt_daemon(state, os.environ, reason, flatten=flatten)
+    print(as_json(told) if json else halting_text(told))
+
+
+@app.command(rich_help_panel=ACTING)
+def resume(
+    reason: Annotated[str, typer.Argument(metavar="[REASON]", help="Kept in the journal")] = "",
+    state: StateOption = None,
+    json: JsonOption = False,
+) -> None:
+    """End every halt that a person may end; exit status 1 if any is still in force.
+
+    Example: hftd resume
+    """
+    from hftd.commands.halt import halting_text
+    from hftd.commands.halt import resume as resume_daemon
+    from hftd.commands.text import as_json
+
+    told = resume_daemon(state, os.environ, reason)
+    print(as_json(told) if json else halting_text(told))
+    raise typer.Exit(1 if told["halts"] else 0)
 
 
 @app.command("settings", rich_help_panel=LOOKING)

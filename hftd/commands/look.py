@@ -55,11 +55,18 @@ def status_text(status: Row) -> str:
         lines.append(counted)
     else:
         lines = ["not running"]
+    lines += [halt_text(halt) for halt in status.get("halts", [])]
     if session is not None:
         held = ", ".join(f"{symbol} {quantity:+}" for symbol, quantity in session["position"].items()) or "flat"
         money = f"cash {_dollars(session['cash'])}, P&L {cents(decimal_of(session['pnl'])):+,}"
         lines.append(f"session {session['day']}: {held}, {money}")
     return "\n".join(lines)
+
+
+def halt_text(halt: Row) -> str:
+    """halted: manual, of toy, lunch; ends by hftd resume"""
+    parts = [halt["rule"], *([f"of {halt['model']}"] if halt["model"] else []), *filter(None, [halt["reason"]])]
+    return f"halted: {', '.join(parts)}; ends {halt['ends']}"
 
 
 def _dollars(amount: float) -> str:

@@ -4,6 +4,7 @@ It stands in the runtime directory under systemd, else in the state directory, w
 """
 
 import asyncio
+import inspect
 import json
 import os
 import socket
@@ -12,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from hftd.errors import StateError
+from hftd.errors import HftdError, StateError
 
 NAME = "control.sock"
 SYSTEM_RUNTIME = Path("/run/hftd")
@@ -20,8 +21,8 @@ SYSTEM_RUNTIME = Path("/run/hftd")
 TIMEOUT_S = 5.0
 LINE_LIMIT = 65_536
 
-Answers = Mapping[str, Callable[[], Any]]
-"""What may be asked, and what answers it."""
+Answers = Mapping[str, Callable[..., Any]]
+"""What may be asked, and what answers it; the other members of a request are its arguments."""
 
 
 def socket_path(state: Path, environment: Mapping[str, str]) -> Path:
@@ -80,25 +81,32 @@ class ControlServer:
 
     def _answer(self, line: bytes) -> dict[str, Any]:
         try:
-            asked = json.loads(line)["ask"]
-            answer = self._answers[asked]
-        except (ValueError, TypeError, KeyError):
+            asked = json.loads(line)
+            answer = self._answers[asked.pop("ask")]
+        except (ValueError, TypeError, KeyError, AttributeError):
             return {"error": f'expected {{"ask": NAME}} with one of {", ".join(sorted(self._answers))}'}
-        return {"answer": answer()}
+        try:
+            inspect.signature(answer).bind(**asked)
+        except TypeError as error:
+            return {"error": f"the question has unfit arguments: {error}"}
+        try:
+            return {"answer": answer(**asked)}
+        except HftdError as error:
+            return {"error": str(error)}
 
 
-def ask_first(paths: Iterable[Path], what: str) -> Any:
+def ask_first(paths: Iterable[Path], what: str, **arguments: Any) -> Any:
     """The answer of the first daemon that runs at one of `paths`; None when none does."""
-    return next((answer for path in paths if (answer := ask(path, what)) is not None), None)
+    return next((answer for path in paths if (answer := ask(path, what, **arguments)) is not None), None)
 
 
-def ask(path: Path, what: str) -> Any:
+def ask(path: Path, what: str, **arguments: Any) -> Any:
     """The running daemon's answer; None when none runs there. Raises StateError when it cannot be had."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel, _short(path) as address:
             channel.settimeout(TIMEOUT_S)
             channel.connect(address)
-            channel.sendall(json.dumps({"ask": what}).encode() + b"\n")
+            channel.sendall(json.dumps({"ask": what, **arguments}).encode() + b"\n")
             reply = json.loads(channel.makefile("rb").readline())
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
         return None

@@ -36,7 +36,9 @@ from hftd.domain.account import Account, BrokerClock
 from hftd.domain.commands import SubmitOrder
 from hftd.domain.convert import MINUTE_NS, SECOND_NS, datetime_of, text_of
 from hftd.domain.events import (
+    Halt,
     OrderReported,
+    PortfolioCarried,
     SessionClosed,
     SessionOpened,
     SymbolHalted,
@@ -47,7 +49,7 @@ from hftd.domain.events import (
 from hftd.domain.orders import ExecutionReport
 from hftd.domain.session import Session
 from hftd.engine.engine import Engine
-from hftd.engine.halts import BROKER_CLOSED
+from hftd.engine.halts import BROKER_CLOSED, MANUAL, Halts
 from hftd.engine.risk import Limits
 from hftd.engine.state import HookCaller, RunningModel
 from hftd.engine.tally import Tally
@@ -58,7 +60,7 @@ from hftd.live.crash_points import crash_point
 from hftd.live.feed import FeedKeeper
 from hftd.live.inbox import Inbox, Overflowed
 from hftd.live.lockstep import Lockstep
-from hftd.live.recovery import Carried, carried_at_last, carried_of, recover
+from hftd.live.recovery import Carried, carried_at_last, carried_of, journal_between_sessions, recover
 from hftd.live.story import signed_money
 from hftd.live.systemd import Notifier
 from hftd.live.trader import Trader
@@ -132,6 +134,9 @@ class Daemon:
         self._lockstep = Lockstep(done, self._is_busy) if done else None
         self.inbox = Inbox(clock, self._on_idle)
         self._trader: Trader | None = None
+        self._journaling: Trader | None = None
+        self._is_preparing = False
+        self._asked: list[TradingHalted | TradingResumed] = []
         self._keeper: FeedKeeper | None = None
         self._carried = Carried()
         self._realised: dict[date, Decimal] = {}
@@ -231,6 +236,7 @@ class Daemon:
         account = await self._patiently(self._connect)
         if account is None:
             return None
+        self._is_preparing = True
         await self._finish_last_session(session)
         trader, unanswered = self._make_trader(session, account)
         await self._catch_up.with_orders(trader, unanswered)
@@ -285,9 +291,12 @@ class Daemon:
                 self.tally.add(event, commands)
         for running in recovered.engine.models.values():
             journal.add_model(running.model_id, running.fingerprint, running.symbols, running.parameters)
-        if not recovered.engine.sequence:
+        if not any(isinstance(event, PortfolioCarried) for event, _ in recovered.steps):
             trader.take(self._carried.into(self._clock.now_ns(), account.cash), "journal")
             crash_point("portfolio.carried")
+        self._journaling, self._is_preparing = trader, False
+        while self._asked:
+            trader.take(self._asked.pop(0), "control")
         fresh_ns = int(self.plan.late_after_s * self._clock.speed * SECOND_NS)
         return trader, recovered.unanswered(self._clock.now_ns() - fresh_ns)
 
@@ -486,6 +495,43 @@ class Daemon:
         if self._trader is not None:
             self._trader.take(TradingHalted(self._clock.now_ns(), rule, reason), "daemon")
 
+    # -- halted by hand ------------------------------------------------------------------------------------------
+
+    @property
+    def halts(self) -> Halts:
+        """The halts in force: of the session going on, else those that the next one will begin with."""
+        halts = self._journaling.engine.halts if self._journaling else Halts(self._carried.halts)
+        for event in self._asked:
+            if isinstance(event, TradingHalted):
+                halts.add(Halt(event.rule, event.reason, flatten=event.flatten))
+            else:
+                halts.lift(event.rule)
+        return halts
+
+    def halt(self, reason: str, *, flatten: bool) -> None:
+        """No new exposure until `resume`, also after a restart; with `flatten` all positions are closed, now or at the
+        next open. Raises StateError when it cannot be journaled."""
+        self._take_by_hand(TradingHalted(self._clock.now_ns(), MANUAL, reason, flatten))
+
+    def resume(self, reason: str) -> list[Halt]:
+        """End the halts that a person may end, and return them. Raises StateError when it cannot be journaled."""
+        before = list(self.halts)
+        self._take_by_hand(TradingResumed(self._clock.now_ns(), reason))
+        after = list(self.halts)
+        return [halt for halt in before if halt not in after]
+
+    def _take_by_hand(self, event: TradingHalted | TradingResumed) -> None:
+        """Journal and step what a person asked for: in the session going on, or at the end of the last one."""
+        if self._journaling is not None:
+            self._journaling.take(event, "control")
+        elif self._is_preparing:
+            self._asked.append(event)
+        else:
+            following = self._calendar.next_session(event.time_ns)
+            journal_between_sessions(self.plan.state, self.plan.run_id, following, event)
+            self._carried = carried_at_last(self.plan.state)
+        self.inbox.wake()
+
     # -- the end of a session ------------------------------------------------------------------------------------
 
     async def _settle(self, trader: Trader) -> None:
@@ -527,7 +573,7 @@ class Daemon:
         self._unrealised = engine.profit - engine.realised
         self._carried = carried_of(engine)
         self._left_open = bool(engine.working)
-        self._trader = self._keeper = None
+        self._trader = self._keeper = self._journaling = None
         if trader.unfinished:
             log.error("journal.incomplete", events=trader.unfinished, reason=str(trader.blocked))
         trader.tell()

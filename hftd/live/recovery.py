@@ -24,13 +24,15 @@ from hftd.domain.events import (
     PortfolioCarried,
     SessionClosed,
     SessionOpened,
+    TradingHalted,
+    TradingResumed,
 )
 from hftd.domain.orders import OrderStatus
 from hftd.domain.session import Session
 from hftd.engine.engine import Engine
 from hftd.engine.risk import Limits
 from hftd.engine.state import HookCaller, RunningModel
-from hftd.journal import Journal, Reader, journals
+from hftd.journal import Journal, Reader, journal_path, journals
 from hftd.live.guard import Guard
 from hftd.model.contract import Model
 
@@ -178,6 +180,17 @@ def carried_at_last(state: Path) -> Carried:
         return Carried()
     with Journal.read(path) as journal:
         return carried_of(reviewed(journal))
+
+
+def journal_between_sessions(
+    state: Path, run_id: str, following: Session, event: TradingHalted | TradingResumed
+) -> None:
+    """Note a halt or its end at the end of the last session's journal, from which the next session begins; before any
+    session it is the first event of the `following` one. Raises StateError when it cannot be written."""
+    last = begun_last(state)
+    day = date.fromisoformat(last.stem) if last else following.day
+    with Journal.open(journal_path(state, day), Session(0, 0, day), run_id) as journal:
+        journal.append_event(event, event.time_ns, "control")
 
 
 def carried_of(engine: Engine) -> Carried:

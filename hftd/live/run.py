@@ -1,6 +1,7 @@
 """`hftd run`: settings, models, exchange, broker, clock and daemon put together, run, and taken apart in order."""
 
 import asyncio
+import dataclasses
 import signal
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
@@ -24,7 +25,7 @@ from hftd.live.control import ControlServer, socket_path
 from hftd.live.crash_points import arm
 from hftd.live.daemon import Daemon, Outcome, Plan
 from hftd.live.systemd import Notifier
-from hftd.live.view import number, orders_view, positions_view, session_view
+from hftd.live.view import halts_view, number, orders_view, positions_of, positions_view, session_view
 from hftd.model.verify import VerifiedModel, verified
 from hftd.settings import Settings
 
@@ -105,26 +106,22 @@ def _stop_on_signals(daemon: Daemon, caught: list[signal.Signals]) -> None:
 
 
 def _plan(settings: Settings, state: Path, models: Iterable[VerifiedModel]) -> Plan:
-    risk = settings.risk
+    limits = Limits(**settings.risk.as_limits())
+    own = {name: dataclasses.replace(limits, **given) for name, given in settings.model_limits.items()}
     return Plan(
         state=state,
         run_id=run_id(state),
         symbols=tuple(dict.fromkeys(symbol for model in models for symbol in model.chosen.symbols)),
-        limits=Limits(
-            max_position=risk.max_position,
-            max_order_notional=risk.max_order_notional,
-            max_orders_per_minute=risk.max_orders_per_minute,
-            flatten_before_close_ns=risk.flatten_before_close_ns,
-        ),
+        limits=limits,
         late_after_s=settings.late_after_s,
-        make_models=lambda: [_running(model) for model in models],
+        make_models=lambda: [_running(model, own.get(model.chosen.name)) for model in models],
         settings_json=settings.model_dump_json(),
     )
 
 
-def _running(model: VerifiedModel) -> RunningModel:
+def _running(model: VerifiedModel, limits: Limits | None) -> RunningModel:
     chosen = model.chosen
-    return RunningModel(chosen.name, model.build(), model.fingerprint, chosen.symbols, model.values)
+    return RunningModel(chosen.name, model.build(), model.fingerprint, chosen.symbols, model.values, limits=limits)
 
 
 def _answers(daemon: Daemon, settings: Settings, clock: Clock) -> dict[str, Any]:
@@ -136,11 +133,30 @@ def _answers(daemon: Daemon, settings: Settings, clock: Clock) -> dict[str, Any]
             "line": daemon.line,
             "broker": settings.broker.name,
             "time": rfc3339_of(clock.now_ns()),
+            "halts": halts_view(daemon.halts),
             **counts_of(daemon.tally),
             "session": session_view(trader.engine) if trader else None,
         }
 
+    def halt(reason: str = "", flatten: bool = False) -> dict[str, Any]:
+        daemon.halt(str(reason), flatten=bool(flatten))
+        return halting()
+
+    def resume(reason: str = "") -> dict[str, Any]:
+        return {"resumed": [halt.rule for halt in daemon.resume(str(reason))], **halting()}
+
+    def halting() -> dict[str, Any]:
+        blocked = daemon.trader.blocked if daemon.trader else None
+        return {
+            "halts": halts_view(daemon.halts),
+            "position": positions_of(daemon.trader.engine) if daemon.trader else {},
+            "open": daemon.phase == "open",
+            "blocked": str(blocked) if blocked else None,
+        }
+
     return {
+        "halt": halt,
+        "resume": resume,
         "status": status,
         "orders": lambda: orders_view(daemon.trader.engine) if daemon.trader else None,
         "positions": lambda: positions_view(daemon.trader.engine) if daemon.trader else None,

@@ -1,10 +1,13 @@
 """What may be asked of a daemon, running or not: status, orders, positions, as plain values for JSON and tables."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 from hftd.domain.convert import cents, decimal_of, rfc3339_of, text_of
+from hftd.domain.events import Halt
 from hftd.engine.engine import Engine
+from hftd.engine.halts import ends_of
 from hftd.engine.state import OrderState
 
 
@@ -26,11 +29,30 @@ def session_view(engine: Engine) -> dict[str, Any]:
             {"model": running.model_id, "fingerprint": running.fingerprint[:12], "paused": running.paused}
             for running in engine.models.values()
         ],
-        "position": {symbol: number(quantity) for symbol, quantity in engine.positions.items()},
+        "position": positions_of(engine),
         "cash": number(cents(engine.cash)),
         "equity": number(cents(engine.equity)),
         "pnl": number(cents(engine.profit)),
     }
+
+
+def positions_of(engine: Engine) -> dict[str, int | float]:
+    """Signed shares by symbol, without what is flat."""
+    return {symbol: number(quantity) for symbol, quantity in engine.positions.items()}
+
+
+def halts_view(halts: Iterable[Halt]) -> list[dict[str, Any]]:
+    """The halts in force: the rule, the model it stops (None: all), why, what ends it."""
+    return [
+        {
+            "rule": halt.rule,
+            "model": halt.model_id or None,
+            "reason": halt.reason,
+            "flatten": halt.flatten,
+            "ends": " or ".join(ends_of(halt.rule)),
+        }
+        for halt in halts
+    ]
 
 
 def orders_view(engine: Engine) -> list[dict[str, Any]]:

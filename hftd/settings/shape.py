@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PrivateAttr
 
 from hftd.domain.convert import SECOND_NS
 from hftd.model.choice import ChosenModel
@@ -61,10 +61,30 @@ def _duration(value: object) -> str:
     return text
 
 
+def _period(value: object) -> str:
+    text = _duration(value)
+    if text == "off":
+        raise ValueError("expected a duration like 30s, 5m or 1h")
+    return text
+
+
+def _none_if_off(value: object) -> object:
+    return None if value is False or value == "off" else value
+
+
+def _off_if_none(value: object) -> object:
+    return "off" if value is None else str(value) if isinstance(value, Decimal) else value
+
+
 Number = Annotated[Decimal, BeforeValidator(_no_bool)]
 Count = Annotated[int, BeforeValidator(_no_bool)]
+MAY_BE_OFF = (BeforeValidator(_none_if_off), PlainSerializer(_off_if_none, when_used="json"))
+Limit = Annotated[Annotated[Number, Field(gt=0)] | None, *MAY_BE_OFF]
+CountLimit = Annotated[Annotated[Count, Field(gt=0)] | None, *MAY_BE_OFF]
+"""A bound above 0, or off, which is None."""
 Seconds = Annotated[float, BeforeValidator(_no_bool)]
 Duration = Annotated[str, BeforeValidator(_duration)]
+Period = Annotated[str, BeforeValidator(_period)]
 Url = Annotated[str, AfterValidator(_url)]
 Symbols = Annotated[tuple[Annotated[str, AfterValidator(_symbol)], ...], AfterValidator(_unique)]
 
@@ -87,20 +107,77 @@ class BrokerSettings(Section):
     )
 
 
+class ModelRiskSettings(Section):
+    """Limits of one model alone; what is not given is as in `risk`, which also holds for all models together."""
+
+    max_position: Number = Field(default=Decimal(100), gt=0, description="shares of one symbol that this model holds")
+    max_position_notional: Limit = Field(default=None, description="dollars in one symbol that this model holds")
+    max_gross_exposure: Limit = Field(default=None, description="dollars in all its positions, long and short added")
+    max_net_exposure: Limit = Field(default=None, description="dollars in all its positions, long less short")
+    max_order_quantity: Limit = Field(default=None, description="shares in one order of this model")
+    max_order_notional: Number = Field(
+        default=Decimal(10_000), gt=0, description="dollars that one order of this model may be worth"
+    )
+    max_orders_per_minute: Count = Field(default=30, gt=0, description="orders of this model in any minute")
+    price_collar_percent: Limit = Field(default=None, description="how far from the market its orders may be priced")
+    max_daily_loss: Limit = Field(default=None, description="dollars lost in a session at which this model is halted")
+    max_drawdown: Limit = Field(default=None, description="dollars below its best at which this model is halted")
+    max_consecutive_losses: CountLimit = Field(
+        default=None, description="losing trades in a row at which this model is halted"
+    )
+
+    def as_limits(self) -> dict[str, Any]:
+        """What was given, as fields of the engine's `Limits`."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
 class ModelSettings(Section):
     name: str = Field(min_length=1, description="a file NAME.py or a folder NAME in models_folder")
     parameters: dict[str, Any] = Field(default={}, description="values for the model's own parameters; see hftd models")
     symbols: Symbols | None = Field(default=None, description="the symbols this model is given; none: all of them")
+    risk: ModelRiskSettings | None = Field(
+        default=None, description="narrower limits of this model alone; none: those of risk hold for it too"
+    )
 
 
 class RiskSettings(Section):
     max_position: Number = Field(
         default=Decimal(100), gt=0, description="the most shares to hold in one symbol, long or short"
     )
+    max_position_notional: Limit = Field(default=None, description="the most dollars to hold in one symbol; or off")
+    max_gross_exposure: Limit = Field(
+        default=None, description="the most dollars in all positions, long and short added; or off"
+    )
+    max_net_exposure: Limit = Field(
+        default=None, description="the most dollars in all positions, long less short; or off"
+    )
+    max_order_quantity: Limit = Field(default=None, description="the most shares in one order; or off")
     max_order_notional: Number = Field(
         default=Decimal(10_000), gt=0, description="the most dollars that one order may be worth"
     )
     max_orders_per_minute: Count = Field(default=30, gt=0, description="the most orders in any minute")
+    price_collar_percent: Limit = Field(
+        default=Decimal(5), description="how far beyond the market an order may be priced to its own harm; or off"
+    )
+    max_daily_loss: Limit = Field(
+        default=Decimal(1_000), description="dollars lost in a session at which trading halts until the next; or off"
+    )
+    max_drawdown: Limit = Field(
+        default=Decimal(5_000), description="dollars below the best at which trading halts until hftd resume; or off"
+    )
+    max_consecutive_losses: CountLimit = Field(
+        default=None, description="losing trades in a row at which trading halts until hftd resume; or off"
+    )
+    max_move_percent: Limit = Field(
+        default=Decimal(10), description="a price's move at which trading halts until hftd resume; or off"
+    )
+    max_move_within: Period = Field(default="5m", description="the time within which max_move_percent is measured")
+    quiet_after_open: Duration = Field(
+        default="off", description="how long after the open to open no position, like 5m; or off"
+    )
+    quiet_before_close: Duration = Field(
+        default="off", description="how long before the close to open no position, like 15m; or off"
+    )
     flatten_before_close: Duration = Field(
         default="5m", description="how long before the close to close all positions, like 5m; off keeps them overnight"
     )
@@ -109,6 +186,13 @@ class RiskSettings(Section):
     def flatten_before_close_ns(self) -> int | None:
         """`flatten_before_close` in nanoseconds; None when it is off."""
         return duration_ns(self.flatten_before_close)
+
+    def as_limits(self) -> dict[str, Any]:
+        """All of it as fields of the engine's `Limits`: durations in nanoseconds."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        for name in ("max_move_within", "quiet_after_open", "quiet_before_close", "flatten_before_close"):
+            values[f"{name}_ns"] = duration_ns(values.pop(name))
+        return values
 
 
 class ExchangeSettings(Section):
@@ -173,6 +257,12 @@ class Settings(Section):
         if self.model is not None:
             return (self._chosen(self.model, "model"),)
         return tuple(self._chosen(model, "models", index) for index, model in enumerate(self.models or ()))
+
+    @property
+    def model_limits(self) -> dict[str, dict[str, Any]]:
+        """The limits that were given to single models, by their names, as fields of the engine's `Limits`."""
+        models = (self.model,) if self.model is not None else self.models or ()
+        return {model.name: model.risk.as_limits() for model in models if model.risk is not None}
 
     def _chosen(self, model: ModelSettings, *path: str | int) -> ChosenModel:
         return ChosenModel(

@@ -1,0 +1,203 @@
+"""`hftd halt` and `hftd resume`, and what becomes of halts over restarts and nights."""
+
+import asyncio
+import dataclasses
+import signal
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from hftd.domain.commands import OrderRefused, SubmitOrder, TradingStopped
+from hftd.domain.events import PortfolioCarried, TradingHalted, TradingResumed
+from hftd.live.control import ask
+from hftd.live.daemon import Daemon
+from tests.live.walking import Walk, at
+from tests.running import ExchangeProcess, Home, signed_quantity, write_tape
+
+FIRST, SECOND = "2026-11-25", "2026-11-27"
+BUYING = {"sell_multiple": 10**9, "buy_multiple": 1, "quantity": 1}
+
+Act = Callable[[Daemon], object]
+
+
+def no_act(daemon: Daemon) -> None:
+    """Only look."""
+
+
+async def lived(walk: Walk, *acts: tuple[str, Act]) -> Daemon:
+    """One daemon, which at each time of `acts` has something done to it, and is stopped after the last."""
+    daemon = walk.make_daemon()
+    living = asyncio.create_task(daemon.run())
+    for moment, act in acts:
+        await walk.broker.play_until(at(moment))
+        assert not living.done(), "the daemon ended by itself"
+        act(daemon)
+    daemon.stop()
+    await living
+    return daemon
+
+
+def halt(daemon: Daemon) -> None:
+    daemon.halt("lunch", flatten=False)
+
+
+def resume(daemon: Daemon) -> list[str]:
+    return [ended.rule for ended in daemon.resume("back")]
+
+
+def submitted(walk: Walk, day: str) -> list[int]:
+    return [time_ns for time_ns, _ in walk.commands(day, SubmitOrder)]
+
+
+def buying(tmp_path: Path, start: str) -> Walk:
+    return Walk(tmp_path, start, flatten_minutes=None, parameters=BUYING)
+
+
+# Nights and restarts -------------------------------------------------------------------------------------------------
+
+
+async def test_a_halt_holds_until_it_is_resumed(tmp_path: Path) -> None:
+    walk = buying(tmp_path, f"{FIRST} 09:00")
+    await lived(walk, (f"{FIRST} 10:00", halt), (f"{FIRST} 11:00", resume), (f"{FIRST} 12:00", no_act))
+    sent = submitted(walk, FIRST)
+    assert any(time_ns <= at(f"{FIRST} 10:00") for time_ns in sent)
+    assert not any(at(f"{FIRST} 10:00") < time_ns <= at(f"{FIRST} 11:00") for time_ns in sent)
+    assert any(time_ns > at(f"{FIRST} 11:00") for time_ns in sent)
+    (halted,), (resumed,) = walk.events(FIRST, TradingHalted), walk.events(FIRST, TradingResumed)
+    assert (halted.rule, halted.reason, resumed.reason) == ("manual", "lunch", "back")
+    refused = {(command.rule, command.limit) for _, command in walk.commands(FIRST, OrderRefused)}
+    assert refused == {("halted", 0)}
+
+
+async def test_a_halt_survives_a_restart_in_mid_session_and_the_night(tmp_path: Path) -> None:
+    walk = buying(tmp_path, f"{FIRST} 09:00")
+    await lived(walk, (f"{FIRST} 10:00", halt))
+    again = await lived(walk, (f"{FIRST} 20:00", no_act))
+    assert [(halted.rule, halted.reason) for halted in again.halts] == [("manual", "lunch")]
+    assert max(submitted(walk, FIRST)) <= at(f"{FIRST} 10:00")
+    await lived(walk, (f"{SECOND} 10:00", resume), (f"{SECOND} 11:00", no_act))
+    (carried,) = walk.events(SECOND, PortfolioCarried)
+    assert [halted.rule for halted in carried.halts] == ["manual"]
+    assert min(submitted(walk, SECOND)) > at(f"{SECOND} 10:00")
+
+
+async def test_at_night_a_halt_is_journaled_behind_the_last_session(tmp_path: Path) -> None:
+    walk = buying(tmp_path, f"{FIRST} 15:00")
+    await lived(walk, (f"{FIRST} 20:00", halt))
+    held = walk.steps(FIRST)[-1][0]
+    assert isinstance(held, TradingHalted) and held.time_ns >= at(f"{FIRST} 20:00")
+    await lived(walk, (f"{SECOND} 11:00", no_act))
+    assert submitted(walk, SECOND) == []
+    assert walk.events(SECOND, PortfolioCarried)[0].positions != ()
+
+
+async def test_resumed_at_night_the_next_session_trades(tmp_path: Path) -> None:
+    walk = buying(tmp_path, f"{FIRST} 15:00")
+    ended: list[list[str]] = []
+    await lived(walk, (f"{FIRST} 15:30", halt), (f"{FIRST} 21:00", lambda daemon: ended.append(resume(daemon))))
+    assert ended == [["manual"]]
+    await lived(walk, (f"{SECOND} 11:00", no_act))
+    assert submitted(walk, SECOND)
+
+
+async def test_a_halt_from_before_the_first_session(tmp_path: Path) -> None:
+    walk = buying(tmp_path, f"{FIRST} 05:00")
+    await lived(walk, (f"{FIRST} 06:00", halt))
+    await lived(walk, (f"{FIRST} 11:00", resume), (f"{FIRST} 12:00", no_act))
+    first, second = (event for event, _ in walk.steps(FIRST)[:2])
+    assert isinstance(first, TradingHalted) and isinstance(second, PortfolioCarried)
+    assert min(submitted(walk, FIRST)) > at(f"{FIRST} 11:00")
+
+
+async def test_a_halt_with_flatten_closes_what_is_held(tmp_path: Path) -> None:
+    walk = buying(tmp_path, f"{FIRST} 09:00")
+    held: list[dict[str, Decimal]] = []
+
+    def look(daemon: Daemon) -> None:
+        assert daemon.trader is not None
+        held.append(daemon.trader.engine.positions)
+
+    await lived(
+        walk,
+        (f"{FIRST} 10:00", look),
+        (f"{FIRST} 10:01", lambda daemon: daemon.halt("", flatten=True)),
+        (f"{FIRST} 10:05", look),
+    )
+    assert held[0]["SPY"] > 0 and held[1] == {}
+
+
+@pytest.mark.parametrize(
+    ("limit", "again"), [("max_daily_loss", True), ("max_drawdown", False)], ids=["daily loss", "drawdown"]
+)
+async def test_a_daily_loss_ends_with_the_session_and_a_drawdown_does_not(
+    tmp_path: Path, limit: str, again: bool
+) -> None:
+    walk = buying(tmp_path, f"{FIRST} 09:00")
+    walk.plan = dataclasses.replace(
+        walk.plan, limits=dataclasses.replace(walk.plan.limits, **{limit: Decimal("0.5"), "max_position": Decimal(10)})
+    )
+    await lived(walk, (f"{FIRST} 20:00", no_act), (f"{SECOND} 14:00", no_act))
+    (stopped,) = [command for _, command in walk.commands(FIRST, TradingStopped)]
+    assert (stopped.rule, stopped.limit) == (limit, Decimal("0.5")) and stopped.value >= stopped.limit
+    (carried,) = walk.events(SECOND, PortfolioCarried)
+    assert [halted.rule for halted in carried.halts] == ([] if again else [limit])
+    assert len(walk.commands(SECOND, TradingStopped)) == again
+
+
+# From outside --------------------------------------------------------------------------------------------------------
+
+DAY = "2019-02-11"
+OVER_NIGHT = {"HFTD_RISK__FLATTEN_BEFORE_CLOSE": "off"}
+
+
+@pytest.fixture
+def tape(tmp_path: Path) -> Path:
+    """A sale in each of the first ninety minutes."""
+    moments = (divmod(14 * 60 + 30 + minute, 60) for minute in range(90))
+    return write_tape(
+        tmp_path / "sales.csv", [(f"{DAY}T{hour}:{minute:02}:00Z", 100.0, 1700) for hour, minute in moments]
+    )
+
+
+def test_a_daemon_is_halted_flattened_killed_and_resumed(home: Home, tape: Path) -> None:
+    exchange = ExchangeProcess(home, "--tape", tape, "--speed", 60, "--wait")
+    running = home.start("run", **exchange.broker(), **OVER_NIGHT)
+    running.wait_for("order.filled")
+    told = home.run("halt", "--flatten", "earnings tonight")
+    assert (told.status, told.log) == (0, "")
+    first, second = told.out.splitlines()
+    assert first == "halted: manual, earnings tonight; ends by hftd resume"
+    assert second.startswith("all positions are being closed: SPY -") and second.endswith("; none is opened")
+    running.wait_for(" position=0 ")
+    assert "halted: manual, earnings tonight; ends by hftd resume" in home.run("status").out
+    running.end(signal.SIGKILL)
+    held = sum(map(signed_quantity, home.fills()))
+    again = home.start("run", **exchange.broker(), **OVER_NIGHT)
+    again.wait_for("session.recovered")
+    again.wait_for("order.refused")
+    (halted,) = home.run("status", "--json").json["halts"]
+    assert (halted["rule"], halted["reason"], halted["model"]) == ("manual", "earnings tonight", None)
+    resumed = home.run("resume", "it went well")
+    assert (resumed.status, resumed.out) == (0, "resumed: manual\n")
+    again.wait_for("order.submitted")
+    assert home.run("resume").out == "nothing was resumed\n"
+    problem = ask_in_vain(home)
+    assert "unfit arguments" in problem and "loudly" in problem
+    ended = again.end()
+    assert ended.status == 0 and "Traceback" not in ended.log, ended
+    assert held == 0
+
+
+def ask_in_vain(home: Home) -> str:
+    with pytest.raises(Exception, match="unfit") as refused:
+        ask(home.state / "control.sock", "halt", loudly=True)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("word", ["halt", "resume"])
+def test_where_no_daemon_runs_there_is_nothing_to_do(home: Home, word: str) -> None:
+    ended = home.run(word)
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.log == (f"hftd: state directory {home.state}: no daemon runs on it, so there is nothing to {word}\n")
