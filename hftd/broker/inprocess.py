@@ -35,10 +35,11 @@ from hftd.exchange.market.base import Market
 from hftd.exchange.market.course import Course
 from hftd.exchange.venue.assets import listed
 from hftd.exchange.venue.happenings import Happening, OrderChanged
-from hftd.exchange.venue.orders import ZERO, Changes, NewOrder, Order
+from hftd.exchange.venue.orders import Changes, Order
 from hftd.exchange.venue.queries import OrderFilter, Status
 from hftd.exchange.venue.refusals import Refusal
 from hftd.exchange.venue.settings import VenueSettings
+from hftd.exchange.venue.translate import broker_order_of, new_order_of, report_of
 from hftd.exchange.venue.venue import Venue
 
 FIRST_WORDS = {
@@ -233,11 +234,11 @@ class InProcessBroker:
 
     async def orders(self, status: OrdersAsked = OrdersAsked.OPEN, after_ns: int | None = None) -> list[BrokerOrder]:
         wanted = OrderFilter(status=Status(status.value), limit=maxsize, after_ns=after_ns, ascending=True)
-        return [_broker_order(order) for order in self.venue.orders(self.account_id, wanted)]
+        return [broker_order_of(order) for order in self.venue.orders(self.account_id, wanted)]
 
     async def order(self, client_order_id: str) -> BrokerOrder | None:
         found = self._find(client_order_id)
-        return None if found is None else _broker_order(found)
+        return None if found is None else broker_order_of(found)
 
     async def asset(self, symbol: str) -> Asset | None:
         found = self._assets.get(symbol)
@@ -259,7 +260,7 @@ class InProcessBroker:
 
     async def submit(self, order: OrderRequest) -> ExecutionReport:
         try:
-            accepted = self.venue.submit(self.account_id, _new_order(order), self._clock.now_ns())
+            accepted = self.venue.submit(self.account_id, new_order_of(order), self._clock.now_ns())
         except Refusal as refusal:
             existing = self._find(order.client_order_id)
             if existing is not None and (existing.symbol, existing.side) == (order.symbol, order.side):
@@ -328,13 +329,9 @@ class InProcessBroker:
         """Send the reports of this account's orders. Returns whether there were any."""
         if self._sink is None:
             return False
-        reports = [
-            _report(happening, happening.kind)
-            for happening in happenings
-            if isinstance(happening, OrderChanged)
-            and happening.kind is not None
-            and happening.order.account_id == self.account_id
-        ]
+        changes = (happening for happening in happenings if isinstance(happening, OrderChanged))
+        mine = (report_of(change) for change in changes if change.order.account_id == self.account_id)
+        reports = [report for report in mine if report is not None]
         for report in reports:
             self._sink(report)
         return bool(reports)
@@ -346,44 +343,6 @@ def _earliest(exchange_ns: int | None, sleeper_ns: int | None, until_ns: int) ->
     return min(due, default=None)
 
 
-def _new_order(order: OrderRequest) -> NewOrder:
-    return NewOrder(
-        symbol=order.symbol,
-        side=order.side,
-        quantity=order.quantity,
-        type=order.type,
-        time_in_force=order.time_in_force,
-        limit_price=order.limit_price,
-        stop_price=order.stop_price,
-        trail_price=order.trail_price,
-        trail_percent=order.trail_percent,
-        extended_hours=order.extended_hours,
-        client_order_id=order.client_order_id,
-        order_class=order.order_class,
-        take_profit_price=order.take_profit_price,
-        stop_loss_price=order.stop_loss_price,
-        stop_loss_limit_price=order.stop_loss_limit_price,
-    )
-
-
-def _broker_order(order: Order) -> BrokerOrder:
-    return BrokerOrder(
-        broker_order_id=order.id,
-        client_order_id=order.client_order_id,
-        symbol=order.symbol,
-        side=order.side,
-        quantity=order.shares or ZERO,
-        filled_quantity=order.filled_quantity,
-        filled_average_price=order.filled_average_price,
-        status=order.status,
-        submitted_at_ns=order.submitted_at_ns,
-        updated_at_ns=order.updated_at_ns,
-        type=order.type,
-        limit_price=order.limit_price,
-        stop_price=order.stop_price,
-    )
-
-
 def _first_word(order: Order) -> ExecutionReport:
     """What the answer to a request says of `order`."""
     return ExecutionReport(
@@ -393,23 +352,6 @@ def _first_word(order: Order) -> ExecutionReport:
         broker_order_id=order.id,
         symbol=order.symbol,
         side=order.side,
-        filled_quantity=order.filled_quantity,
-        reason=order.reject_reason or "",
-    )
-
-
-def _report(change: OrderChanged, kind: ReportKind) -> ExecutionReport:
-    order, execution = change.order, change.execution
-    return ExecutionReport(
-        kind=kind,
-        client_order_id=order.client_order_id,
-        time_ns=change.time_ns,
-        broker_order_id=order.id,
-        symbol=order.symbol,
-        side=order.side,
-        execution_id=change.execution_id or "",
-        quantity=execution.quantity if execution else ZERO,
-        price=execution.price if execution else ZERO,
         filled_quantity=order.filled_quantity,
         reason=order.reject_reason or "",
     )
