@@ -182,6 +182,26 @@ def positions(state: StateOption = None, json: JsonOption = False) -> None:
     print(as_json(rows) if json else rows_text(rows, "no positions"))
 
 
+@app.command(rich_help_panel=LOOKING)
+def journal(
+    state: StateOption = None,
+    session: Annotated[
+        str | None, typer.Option(metavar="DATE", help="A session's day, like 2026-11-20; default the last one")
+    ] = None,
+    order: Annotated[str, typer.Option(metavar="ID", help="Only this order, by its client order id")] = "",
+    follow: Annotated[bool, typer.Option("--follow", help="Go on as it is written, until Ctrl-C")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line")] = False,
+) -> None:
+    """What a session saw and decided: every event, and what followed from it.
+
+    Example: hftd journal --follow
+    """
+    from hftd.commands.journal import chosen_journal, print_journal
+
+    path = chosen_journal(state, os.environ, session)
+    print_journal(path, client_order_id=order, follow=follow, json=json)
+
+
 @app.command(rich_help_panel=ACTING)
 def halt(
     reason: Annotated[str, typer.Argument(metavar="[REASON]", help="Kept in the journal and shown by status")] = "",
@@ -248,6 +268,13 @@ def exchange(
     bots: Annotated[
         str, typer.Option(metavar="JSON", help='Who trades in it, like {"makers": 12}; see docs/market.md')
     ] = "{}",
+    queue: Annotated[
+        Literal["off", "front", "back", "proportional"],
+        typer.Option(help="Where in a tape's quotes an order rests; off fills whatever the size"),
+    ] = "off",
+    participation: Annotated[
+        float | None, typer.Option(metavar="PART", help="The part of a minute of a tape that users may be, like 0.1")
+    ] = None,
     state: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where accounts are kept; default STATE/exchange")
     ] = None,
@@ -280,6 +307,8 @@ def exchange(
         speed=speed,
         seed=seed,
         bots=bots,
+        queue=queue,
+        participation=participation,
         state=state,
         symbols=symbols,
         cash=cash,

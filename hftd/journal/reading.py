@@ -17,6 +17,22 @@ _EVENTS: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _COMMANDS: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 
 
+_ENTRIES = """
+    SELECT sequence AS event, 0 AS command, time_ns, received_ns, source, kind, body FROM events
+        WHERE sequence > :event AND {}
+    UNION ALL
+    SELECT event_sequence, commands.sequence, time_ns, received_ns, source, commands.kind, commands.body
+        FROM commands JOIN events ON events.sequence = event_sequence
+        WHERE commands.sequence > :command AND {}
+    ORDER BY event, command"""
+_OF_ALL = ("true", "true")
+_OF_ORDER = (
+    """(kind = 'order.reported' AND json_extract(body, '$.report.client_order_id') = :order
+        OR sequence IN (SELECT event_sequence FROM commands WHERE client_order_id = :order))""",
+    "client_order_id = :order",
+)
+
+
 class JournaledModel(msgspec.Struct, frozen=True):
     """A model that took part in a session. `parameters` are as JSON gives them: Decimals are text."""
 
@@ -24,6 +40,18 @@ class JournaledModel(msgspec.Struct, frozen=True):
     fingerprint: str
     symbols: tuple[str, ...]
     parameters: dict[str, Any]
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A row of `events` or, with a number `command` above 0, of `commands`: then time and source are its event's."""
+
+    sequence: int
+    command: int
+    time_ns: int
+    received_ns: int
+    source: str
+    kind: str
+    body: dict[str, Any]
 
 
 class Reader:
@@ -49,6 +77,18 @@ class Reader:
         for sequence, body in self._rows("SELECT sequence, body FROM events ORDER BY sequence"):
             yield sequence, self._decoded(_EVENTS, body, f"event {sequence}")
 
+    def entries(self, after: tuple[int, int] = (0, 0), client_order_id: str = "") -> Iterator[Entry]:
+        """Events, each with what followed from it, in order; both as they stand at this moment.
+
+        Only events and commands numbered above `after`; only what concerns an order, and what led to it, if one is
+        given. A command comes into the file after its event, so whoever follows asks again after the highest of each.
+        """
+        values = {"event": after[0], "command": after[1], "order": client_order_id}
+        for sequence, command, time_ns, received_ns, source, kind, body in self._rows(
+            _ENTRIES.format(*(_OF_ORDER if client_order_id else _OF_ALL)), values
+        ):
+            yield Entry(sequence, command, time_ns, received_ns, source, kind, msgspec.json.decode(body))
+
     def has_events(self) -> bool:
         """Whether there is any event."""
         return any(True for _ in self._rows("SELECT 1 FROM events LIMIT 1"))
@@ -72,7 +112,7 @@ class Reader:
     ) -> None:
         self.close()
 
-    def _rows(self, statement: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    def _rows(self, statement: str, values: tuple[Any, ...] | dict[str, Any] = ()) -> Iterator[tuple[Any, ...]]:
         try:
             yield from self._connection.execute(statement, values)
         except sqlite3.Error as error:
