@@ -240,6 +240,24 @@ def resume(
     raise typer.Exit(1 if told["halts"] else 0)
 
 
+@app.command(rich_help_panel=REST)
+def drill(settings: SettingsOption = None, json: JsonOption = False) -> None:
+    """Crash-test your settings and model: kills, cut and mute sockets, on a throw-away exchange; about a minute.
+
+    Example: hftd drill
+    """
+    from hftd import logs
+    from hftd.commands.drill import drill_text, exit_status_of, run_drill, summary_of
+    from hftd.commands.text import as_json
+    from hftd.settings import find_settings_file
+
+    logs.configure("console", "error")
+    file = find_settings_file(settings, os.environ)
+    results = run_drill(_settings(settings), file, lambda result: print(result.fault, file=sys.stderr))
+    print(as_json(summary_of(results)) if json else drill_text(results))
+    raise typer.Exit(exit_status_of(results))
+
+
 @app.command("settings", rich_help_panel=LOOKING)
 def show_settings(
     settings: SettingsOption = None,

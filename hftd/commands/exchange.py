@@ -9,6 +9,7 @@ from pathlib import Path
 from hftd.domain.convert import decimal_of
 from hftd.errors import SettingsError
 from hftd.exchange.market.bots.settings import settings_of
+from hftd.exchange.market.queues import Queue
 from hftd.exchange.server.config import ExchangeConfig
 from hftd.state import state_path
 
@@ -22,6 +23,8 @@ def exchange_config(
     speed: float,
     seed: int,
     bots: str,
+    queue: str,
+    participation: float | None,
     state: Path | None,
     symbols: str,
     cash: str,
@@ -45,6 +48,8 @@ def exchange_config(
         speed=speed,
         seed=seed,
         bots=settings_of(bots),
+        queue=None if queue == "off" else Queue(queue),
+        participation=None if participation is None else decimal_of(participation),
         tape=tape,
         cash=dollars,
         accounts=tuple(accounts) or ("default",),

@@ -101,7 +101,9 @@ def exchange_arguments(settings: Settings, state: Path, *, wait: bool = True) ->
     if exchange.bots:
         arguments += ["--bots", json.dumps(exchange.bots, default=str)]
     if exchange.tape is not None:
-        arguments += ["--tape", str(exchange.tape)]
+        arguments += ["--tape", str(exchange.tape), "--queue", exchange.queue]
+    if exchange.participation is not None:
+        arguments += ["--participation", str(exchange.participation)]
     return [*arguments, "--wait"] if wait else arguments
 
 

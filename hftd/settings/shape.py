@@ -204,6 +204,12 @@ class ExchangeSettings(Section):
     tape: Path | None = Field(
         default=None, description="recorded bars to play (Parquet or CSV); none: a market of bots"
     )
+    queue: Literal["off", "front", "back", "proportional"] = Field(
+        default="off", description="where in a tape's quotes an order rests; off fills whatever the size"
+    )
+    participation: Number | None = Field(
+        default=None, gt=0, le=1, description="the part of a minute of a tape that may be ours at most; none: any"
+    )
     cash: Number = Field(default=Decimal(100_000), gt=0, description="dollars in a new account")
     accounts: Annotated[tuple[str, ...], AfterValidator(_unique)] = Field(
         default=("default",), description="names of its accounts; the daemon trades on the first"

@@ -18,8 +18,10 @@ from hftd.domain.convert import MINUTE_NS, datetime_of, rfc3339_of
 from hftd.domain.market import Quote, Trade
 from hftd.domain.session import Session
 from hftd.errors import DataError
+from hftd.exchange.market.base import Instant, Play
 from hftd.exchange.market.columns import EMPTY, BarColumns
 from hftd.exchange.market.minutes import MinutePlay, ticks_of
+from hftd.exchange.market.tape_liquidity import TapeLiquidity
 from hftd.exchange.venue.liquidity import QuoteLiquidity
 from hftd.wording import suggestion
 
@@ -37,12 +39,19 @@ class Tape:
     which are not played.
     """
 
-    def __init__(self, file: Path, calendar: Calendar, symbols: Sequence[str] = (), spread: float = SPREAD) -> None:
-        """Read `file` whole. `symbols` narrows it down; `spread` is in dollars.
+    def __init__(
+        self,
+        file: Path,
+        calendar: Calendar,
+        symbols: Sequence[str] = (),
+        spread: float = SPREAD,
+        liquidity: QuoteLiquidity | TapeLiquidity | None = None,
+    ) -> None:
+        """Read `file` whole. `symbols` narrows it down; `spread` is in dollars; None fills whatever the size.
 
         Raises DataError for a file that does not hold what a tape should.
         """
-        self.liquidity = QuoteLiquidity()
+        self.liquidity = liquidity or QuoteLiquidity()
         self._spread = spread
         self._bars = _chosen(file, read_tape(file), symbols)
         self.symbols = tuple(sorted(self._bars))
@@ -52,8 +61,9 @@ class Tape:
         self.days: tuple[date, ...] = tuple(session.day for session in self.sessions)
         self.bars_outside = self._count_outside()
 
-    def play(self, session: Session) -> MinutePlay:
-        return MinutePlay(session, self._bars, self._spread)
+    def play(self, session: Session) -> Play:
+        play = MinutePlay(session, self._bars, self._spread)
+        return _Heard(play, self.liquidity) if isinstance(self.liquidity, TapeLiquidity) else play
 
     def history(self, symbol: str, session: Session) -> BarColumns:
         return self._bars.get(symbol, EMPTY).between(session.open_ns, session.close_ns)
@@ -68,6 +78,25 @@ class Tape:
             for session in self.sessions
         )
         return sum(len(bars) for bars in self._bars.values()) - inside
+
+
+class _Heard:
+    """A session whose prints the liquidity hears before anybody else. Implements `Play`."""
+
+    def __init__(self, play: MinutePlay, liquidity: TapeLiquidity) -> None:
+        self._play = play
+        self._liquidity = liquidity
+
+    @property
+    def next_ns(self) -> int | None:
+        return self._play.next_ns
+
+    def advance(self) -> Instant:
+        instant = self._play.advance()
+        for item in instant.data:
+            if isinstance(item, Trade):
+                self._liquidity.on_trade(item)
+        return instant
 
 
 def read_tape(file: Path) -> dict[str, BarColumns]:

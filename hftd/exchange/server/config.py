@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from hftd.exchange.market.bots.settings import BotMarketSettings
+from hftd.exchange.market.queues import Queue
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 USUAL_BOTS = BotMarketSettings()
@@ -21,6 +22,8 @@ class ExchangeConfig:
     connected. `start_ns` is where time starts when the state directory knows none.
     `requests_a_minute` is each key's limit in exchange time, 0 for none. `tied`: the end of standard input ends it.
     `faults` is a schedule of faults; `control_port` opens the control address for more of them (0: a free port).
+    On a tape, `queue` says where in a quote's size an order stands that rests (None: sizes are not looked at), and
+    `participation` which part of a minute's volume users may trade at most, above 0 and up to 1.
     `data_sockets` is how many market-data sockets an account may have at once, 0 for any number.
     `partial_fill_chance` and `reject_chance` are probabilities, drawn from `seed`.
     """
@@ -44,6 +47,8 @@ class ExchangeConfig:
     data_sockets: int = 0
     partial_fill_chance: float = 0.0
     reject_chance: float = 0.0
+    queue: Queue | None = None
+    participation: Decimal | None = None
 
     @property
     def keeps_wall_time(self) -> bool:

@@ -14,6 +14,8 @@ from hftd.domain.convert import SECOND_NS, rfc3339_of
 from hftd.errors import SettingsError, StateError
 from hftd.exchange.market.agenda import MARGIN_NS, Agenda
 from hftd.exchange.market.base import Market
+from hftd.exchange.market.queues import Queue
+from hftd.exchange.market.tape_liquidity import TapeLiquidity
 from hftd.exchange.server.config import LOOPBACK, ExchangeConfig
 from hftd.exchange.server.store import Store
 from hftd.exchange.venue.assets import Asset, listed
@@ -35,6 +37,8 @@ def check(config: ExchangeConfig, keys: Path) -> None:
         raise SettingsError(f"exchange.speed: a number above 0 is expected, found {config.speed:g}")
     if config.cash <= 0:
         raise SettingsError(f"exchange.cash: dollars above 0 are expected, found {config.cash}")
+    if config.participation is not None and not 0 < config.participation <= 1:
+        raise SettingsError(f"exchange.participation: above 0 and up to 1 is expected, found {config.participation}")
     if config.host not in LOOPBACK and not keys.exists():
         raise SettingsError(
             f"exchange.host: {config.host} is not this machine alone, and {keys} holds no keys yet; start the exchange "
@@ -54,7 +58,7 @@ def make_market(config: ExchangeConfig, calendar: Calendar) -> Market:
     if config.tape is not None:
         from hftd.exchange.market.tape import Tape
 
-        return Tape(config.tape, calendar, config.symbols)
+        return Tape(config.tape, calendar, config.symbols, liquidity=_tape_liquidity(config))
     symbols = config.symbols or DEFAULT_SYMBOLS
     if config.bots is None:
         from hftd.exchange.market.random_walk import RandomMarket
@@ -63,6 +67,12 @@ def make_market(config: ExchangeConfig, calendar: Calendar) -> Market:
     from hftd.exchange.market.bots.market import BotMarket
 
     return BotMarket(replace(config.bots, seed=config.seed), symbols)
+
+
+def _tape_liquidity(config: ExchangeConfig) -> TapeLiquidity | None:
+    if config.queue is None and config.participation is None:
+        return None
+    return TapeLiquidity(config.queue or Queue.BACK, config.participation)
 
 
 def make_assets(market: Market, state: VenueState | None) -> dict[str, Asset]:

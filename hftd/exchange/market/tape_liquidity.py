@@ -1,0 +1,192 @@
+"""Trading against a tape when size matters: quotes have a size, resting orders a queue, minutes a share of volume.
+
+What users trade changes nothing on the tape: their fills are their own.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal
+
+from hftd.domain.convert import MINUTE_NS, decimal_of
+from hftd.domain.market import Quote, Trade
+from hftd.domain.orders import Side
+from hftd.exchange.market.queues import Queue, joined, shrunk
+from hftd.exchange.venue.orders import ZERO, Execution
+
+_UNBOUND = Decimal("Infinity")
+
+
+@dataclass(slots=True)
+class _Resting:
+    """An order that waits. `ahead` is None while its price is not the best: what stands there is not known."""
+
+    key: str
+    symbol: str
+    side: Side
+    remaining: Decimal
+    limit: Decimal | None
+    ahead: Decimal | None = None
+
+
+class TapeLiquidity:
+    """Fills against the tape's quotes up to their size, and resting orders when prints come through the queue.
+
+    `participation` is the largest part of a minute's volume that all users together may be; it counts what has been
+    printed of the minute of the last print, so an order waits for prints. Implements `Liquidity`; `on_trade` hears the
+    tape.
+    """
+
+    def __init__(self, queue: Queue = Queue.BACK, participation: Decimal | None = None) -> None:
+        self._queue = queue
+        self._participation = participation
+        self._quotes: dict[str, Quote] = {}
+        self._left: dict[tuple[str, Side], Decimal] = {}
+        self._printed: dict[str, tuple[int, Decimal]] = {}
+        self._used: dict[str, Decimal] = {}
+        self._resting: dict[str, _Resting] = {}
+        self._fills: list[tuple[str, Execution]] = []
+
+    def quote(self, symbol: str) -> Quote | None:
+        """The last quote of `symbol` since the session began."""
+        return self._quotes.get(symbol)
+
+    def clear(self) -> None:
+        """Forget all quotes, and what stands before orders."""
+        self._quotes.clear()
+        self._left.clear()
+        for order in self._resting.values():
+            order.ahead = None
+
+    def update(self, quote: Quote) -> None:
+        """Take over a quote: queues shrink with its sizes, and it serves the resting orders that it reaches."""
+        before = self._quotes.get(quote.symbol)
+        self._quotes[quote.symbol] = quote
+        self._left[quote.symbol, Side.BUY] = Decimal(quote.ask_size)
+        self._left[quote.symbol, Side.SELL] = Decimal(quote.bid_size)
+        for order in self._orders_of(quote.symbol):
+            self._requeue(order, before, quote)
+            self._serve(order)
+
+    def on_trade(self, trade: Trade) -> None:
+        """A print of the tape: it comes through the queues of resting orders, best price first."""
+        minute = trade.time_ns // MINUTE_NS
+        known, printed = self._printed.get(trade.symbol, (minute, ZERO))
+        if known != minute:
+            printed, self._used[trade.symbol] = ZERO, ZERO
+        self._printed[trade.symbol] = (minute, printed + trade.size)
+        if trade.symbol not in self._quotes:  # the past of a session that is taken up again
+            return
+        price, available = decimal_of(trade.price), {side: Decimal(trade.size) for side in Side}
+        for order in self._orders_of(trade.symbol):
+            available[order.side] = self._print_to(order, price, available[order.side])
+
+    def take(
+        self,
+        symbol: str,
+        side: Side,
+        quantity: Decimal,
+        limit_price: Decimal | None,
+        owner: str,
+        *,
+        whole: bool = False,
+    ) -> Sequence[Execution]:
+        """One execution at the quote for as much as it shows and the minute allows, or none."""
+        price = self._far_price(symbol, side, limit_price)
+        filled = min(quantity, self._left.get((symbol, side), ZERO), self._allowance(symbol))
+        if price is None or filled <= 0 or (whole and filled < quantity):
+            return ()
+        self._left[symbol, side] -= filled
+        self._use(symbol, filled)
+        return (Execution(price=price, quantity=filled),)
+
+    def rest(
+        self, order_key: str, symbol: str, side: Side, quantity: Decimal, limit_price: Decimal | None, owner: str
+    ) -> None:
+        """Join the queue of the limit's price."""
+        order = _Resting(order_key, symbol, side, quantity, limit_price)
+        self._resting[order_key] = order
+        if (quote := self._quotes.get(symbol)) is not None:
+            self._requeue(order, None, quote)
+
+    def withdraw(self, order_key: str) -> None:
+        """Forget a resting order."""
+        self._resting.pop(order_key, None)
+
+    def poll(self) -> Sequence[tuple[str, Execution]]:
+        """The fills of resting orders since the last poll."""
+        fills, self._fills = self._fills, []
+        return fills
+
+    def _orders_of(self, symbol: str) -> Iterable[_Resting]:
+        """Best price first, then in order of arrival."""
+        orders = [order for order in self._resting.values() if order.symbol == symbol]
+        return sorted(orders, key=lambda order: -order.side.sign * (_UNBOUND if order.limit is None else order.limit))
+
+    def _far_price(self, symbol: str, side: Side, limit: Decimal | None) -> Decimal | None:
+        """The price at which the quote serves an order; None when it does not."""
+        quote = self._quotes.get(symbol)
+        price = decimal_of((quote.ask if side is Side.BUY else quote.bid) if quote else 0.0)
+        reaches = limit is None or side.sign * (limit - price) >= 0
+        return price if price > 0 and reaches else None
+
+    def _requeue(self, order: _Resting, before: Quote | None, quote: Quote) -> None:
+        """What stands before the order now that the best prices are those of `quote`."""
+        best, shown = _near(quote, order.side)
+        if order.limit is None or order.side.sign * (order.limit - best) > 0:
+            order.ahead = ZERO
+        elif order.limit != best:
+            order.ahead = None
+        elif order.ahead is None or before is None:
+            order.ahead = joined(self._queue, shown)
+        else:
+            best_before, shown_before = _near(before, order.side)
+            known_before = shown_before if best_before == best else shown
+            order.ahead = shrunk(self._queue, order.ahead, known_before, shown)
+
+    def _serve(self, order: _Resting) -> None:
+        """Fill the order at its own price when the quote has come to it; a market order at the quote."""
+        price = self._far_price(order.symbol, order.side, order.limit)
+        if price is not None:
+            left = self._left[order.symbol, order.side]
+            self._left[order.symbol, order.side] = left - self._fill(order, order.limit or price, left)
+
+    def _print_to(self, order: _Resting, price: Decimal, available: Decimal) -> Decimal:
+        """Give the order what a print leaves for it, and return what remains for the others on its side."""
+        if order.limit is None:
+            return available
+        through = order.side.sign * (order.limit - price)
+        if through > 0:
+            return available - self._fill(order, order.limit, available)
+        if through < 0 or order.ahead is None:
+            return available
+        passed = min(order.ahead, available)
+        order.ahead -= passed
+        return available - self._fill(order, order.limit, available - passed)
+
+    def _fill(self, order: _Resting, price: Decimal, available: Decimal) -> Decimal:
+        filled = min(order.remaining, available, self._allowance(order.symbol))
+        if filled <= 0:
+            return ZERO
+        order.remaining -= filled
+        self._use(order.symbol, filled)
+        self._fills.append((order.key, Execution(price=price, quantity=filled)))
+        if not order.remaining:
+            del self._resting[order.key]
+        return filled
+
+    def _allowance(self, symbol: str) -> Decimal:
+        """Whole shares that users may still trade in this minute."""
+        if self._participation is None:
+            return _UNBOUND
+        _, printed = self._printed.get(symbol, (0, ZERO))
+        allowed = (self._participation * printed).to_integral_value(rounding=ROUND_DOWN)
+        return max(allowed - self._used.get(symbol, ZERO), ZERO)
+
+    def _use(self, symbol: str, quantity: Decimal) -> None:
+        self._used[symbol] = self._used.get(symbol, ZERO) + quantity
+
+
+def _near(quote: Quote, side: Side) -> tuple[Decimal, Decimal]:
+    """The best price and size of the side on which an order rests."""
+    price, size = (quote.bid, quote.bid_size) if side is Side.BUY else (quote.ask, quote.ask_size)
+    return decimal_of(price), Decimal(size)
