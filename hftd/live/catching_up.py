@@ -61,12 +61,12 @@ class CatchUp:
         """Ask what became of each order that we believe to be working. `unanswered` are those that may yet be sent."""
         for order in list(trader.engine.working.values()):
             id = order.request.client_order_id
-            if id in trader.sender.sending:
-                continue  # its answer is on the way
             found = await self._ask(partial(self._broker.order, id))
             crash_point("reconcile.asked")
             if self._is_stopping():
                 return
+            if found is None and id in trader.sender.sending:
+                continue  # it may still be on its way there; whoever sends it will tell
             difference = difference_of(order, found, fresh=id in unanswered)
             if difference is not None:
                 self._close(trader, order, found, difference, unanswered.get(id))
