@@ -83,6 +83,7 @@ class Engine:
         self.sequence = 0
         self.time_ns = 0
         self.cash_at_start = ZERO
+        self.equity_at_start = ZERO
         self.prices: dict[str, float] = {}
         self.orders: dict[str, OrderState] = {}
         self.working: dict[str, OrderState] = {}
@@ -185,14 +186,8 @@ class Engine:
 
     @property
     def profit(self) -> Decimal:
-        """Dollars gained or lost: realised this session, and on what is held since it was bought."""
-        held = (running.portfolio.unrealised(self.prices) for running in self.models.values())
-        return self.realised + sum(held, ZERO)
-
-    @property
-    def realised(self) -> Decimal:
-        """Dollars gained or lost on what was closed this session."""
-        return sum((running.portfolio.realised for running in self.models.values()), ZERO)
+        """Dollars gained or lost this session: what is held counts from where it stood when the session began."""
+        return self.equity - self.equity_at_start
 
     @property
     def equity(self) -> Decimal:
@@ -259,6 +254,7 @@ class Engine:
         for halt in event.halts:
             self.halts.add(halt)
         self._begin_standings(event.standings)
+        self.equity_at_start = self.equity
         for running in self.models.values():
             if running.hears("on_start"):
                 for intent in self._call(running, self.sequence, "on_start", (running.model.context,)):

@@ -139,8 +139,7 @@ class Daemon:
         self._asked: list[TradingHalted | TradingResumed] = []
         self._keeper: FeedKeeper | None = None
         self._carried = Carried()
-        self._realised: dict[date, Decimal] = {}
-        self._unrealised = Decimal(0)
+        self._profits: dict[date, Decimal] = {}
         self._catch_up = CatchUp(broker, clock, self._patiently, lambda: self._stopping)
         self._left_open = True
         self._by_hand: dict[str, Decimal] = {}
@@ -287,7 +286,7 @@ class Daemon:
         )
         for event, commands in recovered.steps:
             trader.recall(event)
-            if session.day not in self._realised:  # else counted already, before the clock was set back
+            if session.day not in self._profits:  # else counted already, before the clock was set back
                 self.tally.add(event, commands)
         for running in recovered.engine.models.values():
             journal.add_model(running.model_id, running.fingerprint, running.symbols, running.parameters)
@@ -569,8 +568,7 @@ class Daemon:
     def _leave(self, trader: Trader) -> None:
         engine = trader.engine
         self._closing = (engine.positions, engine.cash, engine.equity)
-        self._realised[engine.session.day] = engine.realised
-        self._unrealised = engine.profit - engine.realised
+        self._profits[engine.session.day] = engine.profit
         self._carried = carried_of(engine)
         self._left_open = bool(engine.working)
         self._trader = self._keeper = self._journaling = None
@@ -597,7 +595,7 @@ class Daemon:
 
     def _outcome(self) -> Outcome:
         positions, cash, equity = self._closing or ({}, Decimal(0), Decimal(0))
-        return Outcome(self.tally, positions, cash, equity, sum(self._realised.values(), self._unrealised))
+        return Outcome(self.tally, positions, cash, equity, sum(self._profits.values(), Decimal(0)))
 
 
 def status_line(engine: Engine, tally: Tally) -> str:
