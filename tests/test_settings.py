@@ -1,3 +1,4 @@
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -5,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hftd.engine.risk import Limits
 from hftd.errors import SettingsError
 from hftd.settings import Settings, find_settings_file, load_settings, settings_table
 
@@ -42,6 +44,48 @@ def test_shipped_settings_are_short_commented_and_careful():
 
 def test_shipped_limits_are_the_defaults(write):
     assert load_settings(SHIPPED).risk == load_settings(write(LEAST)).risk
+
+
+RULES = (
+    "max_position_notional",
+    "max_gross_exposure",
+    "max_net_exposure",
+    "max_order_quantity",
+    "price_collar_percent",
+    "max_daily_loss",
+    "max_drawdown",
+    "max_consecutive_losses",
+    "max_move_percent",
+)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_limit_may_be_given_or_be_off(write, name):
+    limits = [load_settings(write(f"{LEAST}risk: {{{name}: {value}}}\n")).risk.as_limits() for value in ("7", "off")]
+    assert [Limits(**given) for given in limits] == [replace(Limits(**limits[1]), **{name: 7}), Limits(**limits[1])]
+    assert getattr(Limits(**limits[1]), name) is None
+    rows = {
+        row.name: row.value for row in settings_table(load_settings(SHIPPED, {f"HFTD_RISK__{name.upper()}": "off"}))
+    }
+    assert rows[f"risk.{name}"] == "off"
+
+
+def test_durations_become_nanoseconds(write):
+    given = "risk: {quiet_after_open: 5m, quiet_before_close: off, max_move_within: 90s}\n"
+    limits = load_settings(write(LEAST + given)).risk.as_limits()
+    found = [limits[name] for name in ("quiet_after_open_ns", "quiet_before_close_ns", "max_move_within_ns")]
+    assert found == [300 * 10**9, None, 90 * 10**9]
+
+
+def test_a_model_may_have_narrower_limits_of_its_own(write):
+    models = "models:\n- {name: a, risk: {max_position: 5, max_orders_per_minute: 2}}\n- name: b\n"
+    settings = load_settings(write(f"symbols: [SPY]\n{models}"))
+    assert settings.model_limits == {"a": {"max_position": 5, "max_orders_per_minute": 2}}
+    (line,) = refusal(write(f"{LEAST.replace('quiet', '{name: quiet, risk: {max_positio: 5}}')}"))
+    assert line == "settings.yaml:2: model.risk.max_positio: unknown setting; did you mean max_position?"
+    rows = settings_table(load_settings(write(LEAST.replace("quiet", "{name: quiet, risk: {max_position: 5}}"))))
+    shown = {row.name: row.value for row in rows}
+    assert (shown["model.risk.max_position"], shown["model.risk.max_drawdown"]) == ("5", "as in risk")
 
 
 def test_environment_stands_over_file_and_command_line_over_both():
@@ -96,6 +140,15 @@ def test_every_group_of_settings_is_described():
             "risk: {flatten_before_close: 5 minutes}",
             "settings.yaml:3: risk.flatten_before_close: found '5 minutes', "
             "expected a duration like 30s, 5m or 1h, or off",
+        ),
+        (
+            "risk: {max_daily_loss: lots}",
+            "settings.yaml:3: risk.max_daily_loss: found 'lots', expected a valid decimal",
+        ),
+        ("risk: {max_drawdown: 0}", "settings.yaml:3: risk.max_drawdown: found 0, expected greater than 0"),
+        (
+            "risk: {max_move_within: off}",
+            "settings.yaml:3: risk.max_move_within: found 'off', expected a duration like 30s, 5m or 1h",
         ),
         ("risk: 5", "settings.yaml:3: risk: found 5, expected a group of NAME: VALUE lines"),
         (

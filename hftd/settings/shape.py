@@ -82,6 +82,9 @@ MAY_BE_OFF = (BeforeValidator(_none_if_off), PlainSerializer(_off_if_none, when_
 Limit = Annotated[Annotated[Number, Field(gt=0)] | None, *MAY_BE_OFF]
 CountLimit = Annotated[Annotated[Count, Field(gt=0)] | None, *MAY_BE_OFF]
 """A bound above 0, or off, which is None."""
+AS_IN_RISK = PlainSerializer(lambda value: "as in risk" if value is None else str(value), when_used="json")
+OwnLimit = Annotated[Annotated[Number, Field(gt=0)] | None, AS_IN_RISK]
+OwnCountLimit = Annotated[Annotated[Count, Field(gt=0)] | None, AS_IN_RISK]
 Seconds = Annotated[float, BeforeValidator(_no_bool)]
 Duration = Annotated[str, BeforeValidator(_duration)]
 Period = Annotated[str, BeforeValidator(_period)]
@@ -110,25 +113,24 @@ class BrokerSettings(Section):
 class ModelRiskSettings(Section):
     """Limits of one model alone; what is not given is as in `risk`, which also holds for all models together."""
 
-    max_position: Number = Field(default=Decimal(100), gt=0, description="shares of one symbol that this model holds")
-    max_position_notional: Limit = Field(default=None, description="dollars in one symbol that this model holds")
-    max_gross_exposure: Limit = Field(default=None, description="dollars in all its positions, long and short added")
-    max_net_exposure: Limit = Field(default=None, description="dollars in all its positions, long less short")
-    max_order_quantity: Limit = Field(default=None, description="shares in one order of this model")
-    max_order_notional: Number = Field(
-        default=Decimal(10_000), gt=0, description="dollars that one order of this model may be worth"
-    )
-    max_orders_per_minute: Count = Field(default=30, gt=0, description="orders of this model in any minute")
-    price_collar_percent: Limit = Field(default=None, description="how far from the market its orders may be priced")
-    max_daily_loss: Limit = Field(default=None, description="dollars lost in a session at which this model is halted")
-    max_drawdown: Limit = Field(default=None, description="dollars below its best at which this model is halted")
-    max_consecutive_losses: CountLimit = Field(
+    max_position: OwnLimit = Field(default=None, description="shares of one symbol that this model may hold")
+    max_position_notional: OwnLimit = Field(default=None, description="dollars in one symbol that it may hold")
+    max_gross_exposure: OwnLimit = Field(default=None, description="dollars in its positions, long and short added")
+    max_net_exposure: OwnLimit = Field(default=None, description="dollars in its positions, long less short")
+    max_order_quantity: OwnLimit = Field(default=None, description="shares in one order of this model")
+    max_order_notional: OwnLimit = Field(default=None, description="dollars that one of its orders may be worth")
+    max_orders_per_minute: OwnCountLimit = Field(default=None, description="orders of this model in any minute")
+    price_collar_percent: OwnLimit = Field(default=None, description="how far beyond the market it may price an order")
+    max_daily_loss: OwnLimit = Field(default=None, description="dollars lost in a session at which it is halted")
+    max_drawdown: OwnLimit = Field(default=None, description="dollars below its best at which it is halted")
+    max_consecutive_losses: OwnCountLimit = Field(
         default=None, description="losing trades in a row at which this model is halted"
     )
 
     def as_limits(self) -> dict[str, Any]:
         """What was given, as fields of the engine's `Limits`."""
-        return {name: getattr(self, name) for name in self.model_fields_set}
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 class ModelSettings(Section):
