@@ -70,6 +70,14 @@ def test_a_limit_may_be_given_or_be_off(write, name):
     assert rows[f"risk.{name}"] == "off"
 
 
+def test_the_page_on_risk_names_every_limit_with_its_default():
+    page = (SHIPPED.parent / "docs" / "risk.md").read_text()
+    rows = {row.name.removeprefix("risk."): row.value for row in settings_table(load_settings(SHIPPED))}
+    for name in type(load_settings(SHIPPED).risk).model_fields:
+        within = f"`{name}` ({rows[name]})" in page  # it stands beside the limit that it belongs to
+        assert within or f"| `{name}` | {rows[name]} |" in page, name
+
+
 def test_durations_become_nanoseconds(write):
     given = "risk: {quiet_after_open: 5m, quiet_before_close: off, max_move_within: 90s}\n"
     limits = load_settings(write(LEAST + given)).risk.as_limits()
