@@ -29,6 +29,7 @@ from hftd.exchange.server.feed import DataMessage
 INSTANT = 16
 UNREAD_BYTES = 512 * 1024
 CHUNK = 1 << 20
+TARGET = 1_500_000
 
 
 def messages() -> list[DataMessage]:
@@ -156,6 +157,7 @@ def main() -> None:
     print(f"messages delivered a second to {options.clients} clients, none lost")
     for name, rate in rows:
         print(f"  {name:<38}{rate:>12,.0f}")
+    print(f"  {'target':<38}{TARGET:>12,.0f}")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ from hftd.exchange.server.config import ExchangeConfig
 
 SPEED = 60.0
 STREAMING = 20
+TARGET = 2000
+TARGET_P99_MS = 10
 BODY = '{"symbol":"SPY","qty":"1","side":"%s","type":"market","time_in_force":"day"}'
 
 
@@ -125,6 +127,7 @@ def main() -> None:
         rate, taken = asyncio.run(measured(serving, options.connections, options.orders))
         p50, p99 = (taken[int(len(taken) * share)] * 1000 for share in (0.5, 0.99))
         print(f"  {name:<44}{rate:>10,.0f}{p50:>10.2f}{p99:>10.2f}")
+    print(f"  {'target':<44}{TARGET:>10,.0f}{'':>10}{TARGET_P99_MS:>10.2f}")
 
 
 if __name__ == "__main__":
