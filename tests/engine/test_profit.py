@@ -16,4 +16,4 @@ def test_what_was_gained_before_is_not_gained_again():
     order_id = world.bar_order()
     world.fill(order_id, 10, 103)
     assert world.engine.profit == 30  # three dollars a share since yesterday's close
-    assert world.engine.realised == 130  # thirteen since they were bought
+    assert world.engine.models["toy"].portfolio.realised == 130  # thirteen since they were bought
