@@ -241,7 +241,13 @@ def resume(
 
 
 @app.command(rich_help_panel=REST)
-def drill(settings: SettingsOption = None, json: JsonOption = False) -> None:
+def drill(
+    settings: SettingsOption = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this fault, as in the table; may be repeated")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
     """Crash-test your settings and model: kills, cut and mute sockets, on a throw-away exchange; about a minute.
 
     Example: hftd drill
@@ -253,7 +259,7 @@ def drill(settings: SettingsOption = None, json: JsonOption = False) -> None:
 
     logs.configure("console", "error")
     file = find_settings_file(settings, os.environ)
-    results = run_drill(_settings(settings), file, lambda result: print(result.fault, file=sys.stderr))
+    results = run_drill(_settings(settings), file, lambda result: print(result.fault, file=sys.stderr), fault or ())
     print(as_json(summary_of(results)) if json else drill_text(results))
     raise typer.Exit(exit_status_of(results))
 
@@ -286,6 +292,9 @@ def exchange(
     bots: Annotated[
         str, typer.Option(metavar="JSON", help='Who trades in it, like {"makers": 12}; see docs/market.md')
     ] = "{}",
+    fees: Annotated[
+        Literal["none", "regulatory", "per_share", "maker_taker"], typer.Option(help="What trading costs")
+    ] = "none",
     queue: Annotated[
         Literal["off", "front", "back", "proportional"],
         typer.Option(help="Where in a tape's quotes an order rests; off fills whatever the size"),
@@ -325,6 +334,7 @@ def exchange(
         speed=speed,
         seed=seed,
         bots=bots,
+        fees=fees,
         queue=queue,
         participation=participation,
         state=state,

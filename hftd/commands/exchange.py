@@ -11,6 +11,7 @@ from hftd.errors import SettingsError
 from hftd.exchange.market.bots.settings import settings_of
 from hftd.exchange.market.queues import Queue
 from hftd.exchange.server.config import ExchangeConfig
+from hftd.exchange.venue.fees import Fees
 from hftd.state import state_path
 
 FASTEST = 1_000_000
@@ -23,6 +24,7 @@ def exchange_config(
     speed: float,
     seed: int,
     bots: str,
+    fees: str,
     queue: str,
     participation: float | None,
     state: Path | None,
@@ -48,6 +50,7 @@ def exchange_config(
         speed=speed,
         seed=seed,
         bots=settings_of(bots),
+        fees=Fees(fees),
         queue=None if queue == "off" else Queue(queue),
         participation=None if participation is None else decimal_of(participation),
         tape=tape,

@@ -95,6 +95,7 @@ def exchange_arguments(settings: Settings, state: Path, *, wait: bool = True) ->
     arguments = [
         *("--json", "--tied", "--state", str(state / "exchange"), "--port", str(exchange.port)),
         *("--speed", str(exchange.speed), "--seed", str(exchange.seed), "--cash", str(exchange.cash)),
+        *("--fees", exchange.fees),
         *("--symbols", ",".join(symbols), "--log-format", settings.log.format, "--log-level", _log_level(settings)),
         *(word for name in exchange.accounts for word in ("--account", name)),
     ]

@@ -212,6 +212,9 @@ class ExchangeSettings(Section):
     participation: Number | None = Field(
         default=None, gt=0, le=1, description="the part of a minute of a tape that may be ours at most; none: any"
     )
+    fees: Literal["none", "regulatory", "per_share", "maker_taker"] = Field(
+        default="none", description="what trading costs: nothing, fees on sales, half a cent a share too, basis points"
+    )
     cash: Number = Field(default=Decimal(100_000), gt=0, description="dollars in a new account")
     accounts: Annotated[tuple[str, ...], AfterValidator(_unique)] = Field(
         default=("default",), description="names of its accounts; the daemon trades on the first"

@@ -19,6 +19,7 @@ from hftd.exchange.market.tape_liquidity import TapeLiquidity
 from hftd.exchange.server.config import LOOPBACK, ExchangeConfig
 from hftd.exchange.server.store import Store
 from hftd.exchange.venue.assets import Asset, listed
+from hftd.exchange.venue.fees import SCHEDULES
 from hftd.exchange.venue.settings import VenueSettings
 from hftd.exchange.venue.venue import Venue, VenueState
 from hftd.state import lock, state_directory
@@ -85,7 +86,11 @@ def make_venue(
     config: ExchangeConfig, market: Market, assets: Mapping[str, Asset], state: VenueState | None, time_ns: int
 ) -> Venue:
     """The venue as it was written, with an account for each name; new accounts are opened at `time_ns`."""
-    settings = VenueSettings(partial_fill_chance=config.partial_fill_chance, reject_chance=config.reject_chance)
+    settings = VenueSettings(
+        partial_fill_chance=config.partial_fill_chance,
+        reject_chance=config.reject_chance,
+        fees=SCHEDULES[config.fees],
+    )
     draw = np.random.default_rng(config.seed).random
     venue = Venue(settings, market.liquidity, assets, lambda: str(uuid4()), draw)
     if state is not None:

@@ -195,10 +195,13 @@ class Desk:
         while fills := self._liquidity.poll():
             for order_id, execution in fills:
                 order = self._records.orders[order_id]
-                self.fill(order, execution)
+                self.fill(order, execution, rested=True)
 
-    def fill(self, order: Order, execution: Execution) -> None:
-        """Shares changed hands: in the order, the account, its statement, and the order's family."""
+    def fill(self, order: Order, execution: Execution, *, rested: bool = False) -> None:
+        """Shares changed hands: in the order, the account, its statement, and the order's family.
+
+        `rested`: the order waited in the market for them.
+        """
         account = self._records.accounts[order.account_id]
         order.filled_quantity += execution.quantity
         order.filled_value += execution.price * execution.quantity
@@ -212,7 +215,7 @@ class Desk:
         position = holding.quantity if holding else ZERO
         self._tell(order, kind, execution_id=execution_id, execution=execution, position_quantity=position)
         self._state(order, execution, execution_id, kind)
-        self._charge(order, execution)
+        self._charge(order, execution, rested)
         self._records.touch_account(account, self.time_ns)
         if kind is ReportKind.FILL:
             self._records.end_order(order)
@@ -242,8 +245,8 @@ class Desk:
             )
         )
 
-    def _charge(self, order: Order, execution: Execution) -> None:
-        fee = fee_of(self._settings.fees, order.side, execution)
+    def _charge(self, order: Order, execution: Execution, rested: bool) -> None:
+        fee = fee_of(self._settings.fees, order.side, execution, rested=rested)
         if not fee:
             return
         account = self._records.accounts[order.account_id]

@@ -1,6 +1,6 @@
 """What a fill does to cash and holdings, in exact dollars and shares. Average costs are the only quotients."""
 
-from decimal import ROUND_UP, Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from hftd.domain.convert import CENT
 from hftd.domain.orders import Side
@@ -9,6 +9,7 @@ from hftd.exchange.venue.orders import ZERO, Execution
 from hftd.exchange.venue.settings import FeeSchedule
 
 _MILLION = Decimal(1_000_000)
+_BPS = Decimal(10_000)
 
 
 def book_fill(account: Account, symbol: str, side: Side, execution: Execution) -> None:
@@ -57,10 +58,17 @@ def closed_day(holding: Holding) -> Holding:
     return Holding(symbol=holding.symbol, quantity=holding.quantity, cost=holding.cost)
 
 
-def fee_of(schedule: FeeSchedule, side: Side, execution: Execution) -> Decimal:
-    """Dollars that a fill costs, each charge rounded up to the cent, as FINRA and the SEC's section 31 have it."""
-    charges = [schedule.commission_per_share * execution.quantity]
+def fee_of(schedule: FeeSchedule, side: Side, execution: Execution, *, rested: bool = False) -> Decimal:
+    """Dollars that a fill costs, each charge rounded up to the cent, as FINRA and the SEC's section 31 have it.
+
+    `rested`: the order was in the market before the other side came. Below zero it is a rebate.
+    """
+    value = execution.price * execution.quantity
+    charges = [
+        schedule.commission_per_share * execution.quantity,
+        (schedule.maker_bps if rested else schedule.taker_bps) * value / _BPS,
+    ]
     if side is Side.SELL:
-        charges.append(schedule.sell_per_million * execution.price * execution.quantity / _MILLION)
+        charges.append(schedule.sell_per_million * value / _MILLION)
         charges.append(min(schedule.sell_per_share * execution.quantity, schedule.sell_per_share_max))
-    return sum((charge.quantize(CENT, rounding=ROUND_UP) for charge in charges), ZERO)
+    return sum((charge.quantize(CENT, rounding=ROUND_CEILING) for charge in charges), ZERO)

@@ -19,13 +19,16 @@ class FeeSchedule(Struct, frozen=True):
     """Dollars taken from cash at each fill. All zero by default, as in Alpaca's paper accounts.
 
     `sell_per_million` is the SEC's fee on sales (per $1,000,000); `sell_per_share` with its `sell_per_share_max` is
-    FINRA's trading activity fee; `commission_per_share` is a broker's, on both sides.
+    FINRA's trading activity fee; `commission_per_share` is a broker's, on both sides. `maker_bps` and `taker_bps` are
+    parts of the value of a fill, of orders that rested and of those that did not; below zero they are paid out.
     """
 
     sell_per_million: Decimal = Decimal(0)
     sell_per_share: Decimal = Decimal(0)
     sell_per_share_max: Decimal = Decimal("8.30")
     commission_per_share: Decimal = Decimal(0)
+    maker_bps: Decimal = Decimal(0)
+    taker_bps: Decimal = Decimal(0)
 
 
 class VenueSettings(Struct, frozen=True):
