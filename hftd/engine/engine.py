@@ -470,6 +470,7 @@ class Engine:
             time_ns=self.time_ns,
             open_ns=self.session.open_ns,
             close_ns=self.session.close_ns,
+            closable=self._closable(running, want.symbol),
             sent_ns=running.sent_ns,
             others_gross=gross,
             others_net=net,
@@ -483,10 +484,28 @@ class Engine:
     def _proposal_of_all(self, own: Proposal, symbol: str) -> Proposal:
         """The same order as part of what all models hold together."""
         gross, net = self._others(symbol, tuple(self.models.values()), self.limits.needs_exposures)
-        exposure = sum((self.exposure(running, symbol) for running in self.models.values()), ZERO)
         return dataclasses.replace(
-            own, exposure=exposure, sent_ns=self._sent_ns, others_gross=gross, others_net=net, closes=own.reduces
+            own,
+            exposure=sum((self.exposure(running, symbol) for running in self.models.values()), ZERO),
+            closable=sum((self._closable(running, symbol) for running in self.models.values()), ZERO),
+            sent_ns=self._sent_ns,
+            others_gross=gross,
+            others_net=net,
+            closes=own.reduces,
         )
+
+    def _closable(self, running: RunningModel, symbol: str) -> Decimal:
+        """Signed shares that a model holds and that none of its working orders closes."""
+        held = running.portfolio.quantity(symbol)
+        closing = sum(
+            (
+                order.remaining
+                for order in self.working.values()
+                if order.owner is running and order.request.symbol == symbol and order.request.side.sign * held < 0
+            ),
+            ZERO,
+        )
+        return held - min(closing, abs(held)) * (1 if held > 0 else -1)
 
     def _others(self, symbol: str, models: Iterable[RunningModel], needed: bool) -> tuple[Decimal, Decimal]:
         """Dollars, unsigned and signed, that all symbols but one come to with the working orders of `models`."""

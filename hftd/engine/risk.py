@@ -58,7 +58,9 @@ class Limits:
 class Proposal:
     """An order about to be sent, and what the rules need to know of the moment.
 
-    `exposure` is the signed shares held plus what working orders would add; `others_gross` and `others_net` are the
+    `exposure` is the signed shares held plus what working orders would add, `closable` the signed shares held that no
+    working order closes yet: an order against working orders alone closes nothing, for they may never be filled.
+    `others_gross` and `others_net` are the
     dollars that other symbols come to, unsigned and signed; `sent_ns` are the times of the orders sent so far this
     session, oldest first. `limit_price`, `stop_price` and the `touch` (what a market order would be filled at by the
     last quote, None without a fresh one) are in dollars. `closes` says that the order closes a position of its model,
@@ -72,6 +74,7 @@ class Proposal:
     time_ns: int
     open_ns: int
     close_ns: int
+    closable: Decimal
     sent_ns: Sequence[int] = ()
     others_gross: Decimal = ZERO
     others_net: Decimal = ZERO
@@ -85,11 +88,16 @@ class Proposal:
     @property
     def reduces(self) -> bool:
         """Whether the order only makes the position smaller."""
-        return self.closes or (self.exposure * self.side.sign < 0 and self.quantity <= abs(self.exposure))
+        return self.closes or (self.closable * self.side.sign < 0 and self.quantity <= abs(self.closable))
 
     @property
     def exposure_after(self) -> Decimal:
         return self.exposure + self.side.sign * self.quantity
+
+    @property
+    def opened(self) -> Decimal:
+        """Shares that may be held after it, at the least those of the order that close nothing."""
+        return abs(self.exposure_after) or self.quantity
 
     @property
     def price(self) -> Decimal:
@@ -112,11 +120,11 @@ def _above(rule: str, limit: Decimal | None, value: Decimal) -> Refusal | None:
 
 
 def _halted(proposal: Proposal, limits: Limits) -> Refusal | None:
-    return Refusal("halted", ZERO, abs(proposal.exposure_after)) if proposal.halted else None
+    return Refusal("halted", ZERO, proposal.opened) if proposal.halted else None
 
 
 def _flattening(proposal: Proposal, limits: Limits) -> Refusal | None:
-    return Refusal("flatten_before_close", ZERO, abs(proposal.exposure_after)) if proposal.flattening else None
+    return Refusal("flatten_before_close", ZERO, proposal.opened) if proposal.flattening else None
 
 
 def _quiet_after_open(proposal: Proposal, limits: Limits) -> Refusal | None:

@@ -662,7 +662,8 @@ STEPS = st.lists(
         st.tuples(st.just("bar"), st.sampled_from([7, 17, 31]), st.sampled_from([False, False, True])),
         st.tuples(st.just("fill"), st.integers(0, 3), st.integers(1, 5)),
         st.tuples(st.just("end"), st.integers(0, 3), st.sampled_from(["canceled", "rejected", "new"])),
-        st.tuples(st.sampled_from(["halt", "resume", "fault", "timer"]), st.just(0), st.just(0)),
+        st.tuples(st.sampled_from(["halt", "flatten", "resume", "fault", "timer"]), st.just(0), st.just(0)),
+        st.tuples(st.just("price"), st.sampled_from([97, 99, 101]), st.just(0)),
     ),
     max_size=25,
 )
@@ -670,7 +671,14 @@ STEPS = st.lists(
 
 def play(steps) -> tuple[World, list[object]]:
     """Live through `steps`, and return the world and the events that it was given."""
-    world = World(build(Volume1731, {}), limits=limits(flatten_before_close_ns=FLATTEN_NS, max_position=Decimal(20)))
+    bounds = limits(
+        flatten_before_close_ns=FLATTEN_NS,
+        max_position=Decimal(20),
+        max_drawdown=Decimal(40),
+        max_consecutive_losses=2,
+        max_move_percent=Decimal(4),
+    )
+    world = World(build(Volume1731, {}), limits=bounds)
     taken: list[object] = []
     step = world.engine.step
     world.engine.step = lambda event: (taken.append(event), step(event))[1]  # type: ignore[method-assign]
@@ -684,8 +692,10 @@ def play(steps) -> tuple[World, list[object]]:
             world.report(ReportKind(value), orders[number].request.client_order_id)
         elif kind == "timer":
             fire(world)
-        elif kind == "halt":
-            world.take(TradingHalted(world.engine.time_ns, "manual", ""))
+        elif kind in ("halt", "flatten"):
+            world.take(TradingHalted(world.engine.time_ns, "manual", "", kind == "flatten"))
+        elif kind == "price":
+            world.bar(close=float(number), volume=7)
         elif kind == "resume":
             world.take(TradingResumed(world.engine.time_ns))
         elif kind == "fault":
@@ -703,6 +713,17 @@ def test_the_same_events_give_the_same_commands(steps):
     assert again.commands == world.commands
     assert again.engine.sequence == world.engine.sequence == len(events) + 2
     assert again.engine.positions == world.engine.positions
+
+
+@settings(deadline=None)
+@given(STEPS)
+def test_nothing_is_opened_while_halted(steps):
+    world, _ = play(steps)
+    world.take(TradingHalted(world.engine.time_ns, "manual", ""))
+    before = world.engine.position("SPY")
+    for order in orders_of(world.bar(volume=17) + world.bar(volume=31)):
+        assert order.order.side.sign * before < 0
+        assert order.order.quantity <= abs(before)
 
 
 @settings(deadline=None)
@@ -766,6 +787,8 @@ def test_following_decided_commands_leads_to_the_same_orders_and_positions(steps
     assert follower.engine.orders.keys() == world.engine.orders.keys()
     assert follower.engine.working.keys() == world.engine.working.keys()
     assert follower.engine.positions == world.engine.positions
-    assert (follower.engine.cash, follower.engine.halted) == (world.engine.cash, world.engine.halted)
+    assert (follower.engine.cash, follower.engine.flattening) == (world.engine.cash, world.engine.flattening)
+    assert list(follower.engine.halts) == list(world.engine.halts)
+    assert follower.engine.standings == world.engine.standings
     statuses = [order.status for order in follower.engine.orders.values()]
     assert statuses == [order.status for order in world.engine.orders.values()]

@@ -31,7 +31,7 @@ def proposal(side="buy", quantity="10", exposure="0", price=100.0, **values):
         quantity=Decimal(quantity),
         exposure=Decimal(exposure),
         reference_price=price,
-        **{"time_ns": NOW_NS, "open_ns": 0, "close_ns": 390 * MINUTE_NS, **values},
+        **{"closable": Decimal(exposure), "time_ns": NOW_NS, "open_ns": 0, "close_ns": 390 * MINUTE_NS, **values},
     )
 
 
@@ -165,6 +165,15 @@ def test_the_first_rule_that_forbids_is_named():
         "max_orders_per_minute",
     ]
     assert refusal_of(order, STRICT) == found[0] == Refusal("halted", Decimal(0), Decimal(1000))
+
+
+@pytest.mark.parametrize(
+    ("closable", "expected"), [("5", None), ("4", ("halted", 0, 5)), ("0", ("halted", 0, 5)), ("-5", ("halted", 0, 5))]
+)
+def test_an_order_against_working_orders_alone_closes_nothing(closable, expected):
+    values = {"side": "sell", "quantity": "5", "exposure": "5", "closable": Decimal(closable)}
+    assert verdict(halted=True, **values) == expected
+    assert verdict(**values) is None
 
 
 def test_what_is_off_forbids_nothing():
