@@ -46,6 +46,10 @@ class Connection:
         """Write one message, encoded in this connection's codec."""
         self.write(frame(encode(self.codec, message), self.opcode))
 
+    def send_now(self, message: object) -> None:
+        """Write one message past the gate."""
+        self.write_now(frame(encode(self.codec, message), self.opcode))
+
     def write(self, framed: bytes) -> None:
         """Write whole frames, through the gate if there is one."""
         if self.gate is None:

@@ -111,7 +111,8 @@ class Exchange:
         self.holds = Holds(self._stop_for_lockstep, self._go_after_lockstep)
         self.sockets: dict[Target, set[Connection]] = {target: set() for target in Target}
         self.faults = Faults(config.seed, self.sockets, self.feed)
-        self._schedule = deque(load_schedule(config.faults, self.market.symbols) if config.faults else ())
+        schedule = load_schedule(config.faults, self.market.symbols) if config.faults else ()
+        self._schedule = deque(scheduled for scheduled in schedule if scheduled[0] >= start_ns)
         self.clock_feed = ClockFeed(self.timeline, self.holds, self._clock_presence)
         self._target_ns = self._moment_ns = start_ns
         self._resume(self.store.get("played_ns", int) or start_ns, start_ns)
@@ -350,10 +351,11 @@ class Exchange:
             self.holds.hold(account, jump=jump)
 
     def _mark_socket(self, connection: Connection, hold: int) -> None:
+        """A mark is no part of the protocol: it passes beside the faults, or a mute socket would hold time for ever."""
         if connection in self.feed.connections():
-            connection.send([{"T": "hftd", "hold": hold}])
+            connection.send_now([{"T": "hftd", "hold": hold}])
         else:
-            connection.send({"stream": "hftd", "data": {"hold": hold}})
+            connection.send_now({"stream": "hftd", "data": {"hold": hold}})
 
     # Standing still
 
