@@ -315,6 +315,13 @@ def exchange(
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], typer.Option(help="The least important line to write")
     ] = "info",
+    requests_a_minute: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Each key's limit of requests; 0 for none")
+    ] = 200,
+    faults: Annotated[Path | None, typer.Option(metavar="FILE", help="A schedule of faults to play")] = None,
+    control_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, metavar="P", help="Open a second address that takes faults")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", hidden=True)] = False,
     tied: Annotated[bool, typer.Option("--tied", hidden=True)] = False,
 ) -> None:
@@ -341,6 +348,9 @@ def exchange(
         symbols=symbols,
         cash=cash,
         accounts=account or [],
+        requests_a_minute=requests_a_minute,
+        faults=faults,
+        control_port=control_port,
         wait=wait,
         tied=tied,
     )

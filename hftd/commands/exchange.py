@@ -31,6 +31,9 @@ def exchange_config(
     symbols: str,
     cash: str,
     accounts: Sequence[str],
+    requests_a_minute: int,
+    faults: Path | None,
+    control_port: int | None,
     wait: bool,
     tied: bool,
 ) -> ExchangeConfig:
@@ -56,6 +59,9 @@ def exchange_config(
         tape=tape,
         cash=dollars,
         accounts=tuple(accounts) or ("default",),
+        requests_a_minute=requests_a_minute,
+        faults=faults,
+        control_port=control_port,
         wait=wait,
         tied=tied,
     )

@@ -95,7 +95,7 @@ def exchange_arguments(settings: Settings, state: Path, *, wait: bool = True) ->
     arguments = [
         *("--json", "--tied", "--state", str(state / "exchange"), "--port", str(exchange.port)),
         *("--speed", str(exchange.speed), "--seed", str(exchange.seed), "--cash", str(exchange.cash)),
-        *("--fees", exchange.fees),
+        *("--fees", exchange.fees, "--requests-a-minute", str(exchange.requests_a_minute)),
         *("--symbols", ",".join(symbols), "--log-format", settings.log.format, "--log-level", _log_level(settings)),
         *(word for name in exchange.accounts for word in ("--account", name)),
     ]
@@ -103,6 +103,8 @@ def exchange_arguments(settings: Settings, state: Path, *, wait: bool = True) ->
         arguments += ["--bots", json.dumps(exchange.bots, default=str)]
     if exchange.tape is not None:
         arguments += ["--tape", str(exchange.tape), "--queue", exchange.queue]
+    if exchange.faults is not None:
+        arguments += ["--faults", str(exchange.faults)]
     if exchange.participation is not None:
         arguments += ["--participation", str(exchange.participation)]
     return [*arguments, "--wait"] if wait else arguments

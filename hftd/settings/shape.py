@@ -219,6 +219,12 @@ class ExchangeSettings(Section):
     accounts: Annotated[tuple[str, ...], AfterValidator(_unique)] = Field(
         default=("default",), description="names of its accounts; the daemon trades on the first"
     )
+    requests_a_minute: Count = Field(
+        default=200, ge=0, description="the most requests of one key in a minute, as at Alpaca; 0 for no limit"
+    )
+    faults: Path | None = Field(
+        default=None, description="a schedule of faults to play, for tests; see docs/exchange.md"
+    )
     port: Count = Field(default=0, ge=0, le=65_535, description="the TCP port it listens on; 0 takes a free one")
 
 

@@ -13,7 +13,9 @@ from hftd.errors import SettingsError
 from hftd.settings.shape import Place
 
 PREFIX = "HFTD_"
-NO_SETTINGS = frozenset({"HFTD_STATE", "HFTD_SETTINGS", "HFTD_DATA", "HFTD_CRASH_AT"})
+NO_SETTINGS = frozenset(
+    {"HFTD_STATE", "HFTD_SETTINGS", "HFTD_DATA", "HFTD_CRASH_AT", "HFTD_SIMULATION_SEED", "HFTD_SIMULATION_SESSIONS"}
+)
 """Variables of hftd that are no settings: directories, and what tests arm."""
 
 
@@ -191,7 +193,7 @@ def override_layer(overrides: Mapping[str, object]) -> Layer:
 
 # Paths ---------------------------------------------------------------------------------------------------------------
 
-PATHS: tuple[tuple[str, ...], ...] = (("models_folder",), ("exchange", "tape"))
+PATHS: tuple[tuple[str, ...], ...] = (("models_folder",), ("exchange", "tape"), ("exchange", "faults"))
 
 
 def resolve_paths(layer: Layer, folder: Path) -> Layer:
