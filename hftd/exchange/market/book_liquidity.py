@@ -52,6 +52,10 @@ class Pit(Protocol):
         """The fills of users' orders since the last call, in order."""
         ...
 
+    def resume(self) -> int:
+        """Users trade from now on. Returns the lowest id of their orders so far, 0 if there were none."""
+        ...
+
 
 @dataclass(slots=True)
 class _Resting:
@@ -164,7 +168,9 @@ class BookLiquidity:
 
     def poll(self) -> Sequence[tuple[str, Execution]]:
         """The fills of resting orders since the last poll."""
-        self._is_live = bool(self._pits)
+        if self._pits and not self._is_live:
+            self._is_live = True
+            self._last_id = min(self._last_id, *(pit.resume() for pit in self._pits.values()))
         for key in list(self._waiting) if self._is_live else ():
             self._enter(key)
         for pit in self._pits.values():

@@ -28,6 +28,7 @@ DEFAULT_SYMBOLS = ("SPY",)
 WALL_TOLERANCE_NS = SECOND_NS
 STORE_FILE = "exchange.sqlite"
 KEYS_FILE = "keys.json"
+MARKET_FOLDER = "market"
 
 
 def check(config: ExchangeConfig, keys: Path) -> None:
@@ -67,7 +68,7 @@ def make_market(config: ExchangeConfig, calendar: Calendar) -> Market:
         return RandomMarket(symbols, config.seed)
     from hftd.exchange.market.bots.market import BotMarket
 
-    return BotMarket(replace(config.bots, seed=config.seed), symbols)
+    return BotMarket(replace(config.bots, seed=config.seed), symbols, config.state / MARKET_FOLDER)
 
 
 def _tape_liquidity(config: ExchangeConfig) -> TapeLiquidity | None:

@@ -34,6 +34,9 @@ class Stage:
     def top(self) -> Top:
         return self.book.top()
 
+    def resume(self) -> int:
+        return 0
+
     def enter(self, operation: int, order_id: int, side: int, price: int, quantity: int, owner: int) -> Outcome:
         assert order_id < 0 <= USER_OWNERS <= owner or quantity == 0
         return self.book.enter(operation, order_id, side, price, quantity, owner, SelfTrade.CANCEL_INCOMING)

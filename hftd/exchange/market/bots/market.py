@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from heapq import merge
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from hftd.domain.market import MarketData, Quote, Trade
 from hftd.domain.session import Session
 from hftd.exchange.market.base import Instant
 from hftd.exchange.market.book_liquidity import BookLiquidity
+from hftd.exchange.market.bots.memory import Memory, forget_others
 from hftd.exchange.market.bots.pit import Pit
 from hftd.exchange.market.bots.settings import BotMarketSettings
 from hftd.exchange.market.columns import TradedColumns
@@ -28,14 +30,16 @@ IDS_A_DAY = 10**9
 class BotMarket:
     """A market of bots, who react to users' orders in the same books. Implements `Market`.
 
-    A session that nobody plays, and one played without users, is computed from (settings, symbol, day) alone. What a
-    user's orders have changed in the session played now, or last, is kept in memory.
+    A session that nobody plays, and one played without users, is computed from (settings, symbol, day) alone. What
+    users have changed in the session played now, or last, is kept: in the folder `memory` too, if there is one, so that
+    the session goes on as it was when it is played again.
     """
 
     days = None
 
-    def __init__(self, settings: BotMarketSettings, symbols: Sequence[str]) -> None:
+    def __init__(self, settings: BotMarketSettings, symbols: Sequence[str], memory: Path | None = None) -> None:
         self.settings = settings
+        self._folder = memory
         self.symbols = tuple(symbols)
         self.liquidity = BookLiquidity()
         self._played: dict[Session, dict[str, Record]] = {}
@@ -60,7 +64,8 @@ class BotMarket:
 
     def begin(self, session: Session) -> dict[str, "Record"]:
         """Open the books of `session` for everybody."""
-        pits = {symbol: Pit(self.settings, symbol, session) for symbol in self.symbols}
+        memories = self._remember(session)
+        pits = {symbol: Pit(self.settings, symbol, session, memory=memories.get(symbol)) for symbol in self.symbols}
         self.liquidity.open(pits)
         records = {symbol: Record(pit) for symbol, pit in pits.items()}
         self._played = {session: records}
@@ -69,6 +74,14 @@ class BotMarket:
     def bots_shares(self, symbol: str) -> int:
         """Shares that all bots together have bought less sold in the session played last: what users have sold."""
         return sum(int(records[symbol].pit.inventory.sum()) for records in self._played.values())
+
+    def _remember(self, session: Session) -> dict[str, Memory]:
+        """What users did to the session, by symbol; other sessions are forgotten."""
+        if self._folder is None:
+            return {}
+        forget_others(self._folder, session.day.isoformat())
+        names = {symbol: f"{session.day.isoformat()}-{symbol.replace('/', '-')}.messages" for symbol in self.symbols}
+        return {symbol: Memory(self._folder / name) for symbol, name in names.items()}
 
     def _record(self, symbol: str, session: Session) -> "Record | None":
         return self._played.get(session, {}).get(symbol)

@@ -1,5 +1,6 @@
 """One symbol's session among bots: the owner of its memory, its order book, and what comes out of it."""
 
+from collections import deque
 from typing import Any, Final
 from zlib import crc32
 
@@ -9,10 +10,11 @@ from numpy.typing import NDArray
 from hftd.domain.convert import MINUTE_NS, SECOND_NS, TICKS_PER_DOLLAR
 from hftd.domain.session import Session
 from hftd.exchange.book.book import Book, Top
-from hftd.exchange.book.layout import MESSAGE, Outcome, SelfTrade
+from hftd.exchange.book.layout import MESSAGE, Operation, Outcome, SelfTrade
 from hftd.exchange.market.book_liquidity import UserFill
 from hftd.exchange.market.bots import layout, loop
 from hftd.exchange.market.bots.day import FIRST_DAY, FULL_DAY_MINUTES, planned
+from hftd.exchange.market.bots.memory import Memory, UserMessage
 from hftd.exchange.market.bots.settings import BotMarketSettings
 
 Array = NDArray[Any]
@@ -35,9 +37,15 @@ class Pit:
     """
 
     def __init__(
-        self, settings: BotMarketSettings, symbol: str, session: Session, *, records_messages: bool = False
+        self,
+        settings: BotMarketSettings,
+        symbol: str,
+        session: Session,
+        *,
+        records_messages: bool = False,
+        memory: Memory | None = None,
     ) -> None:
-        """The market before its open: nobody has quoted."""
+        """The market before its open: nobody has quoted. What users did according to `memory` happens again."""
         self.session = session
         profile = settings.profile_of(symbol)
         plan = planned(profile, settings.seed, symbol, session)
@@ -66,6 +74,8 @@ class Pit:
         self._prints = np.zeros(2048, layout.PRINT)
         self._tops = np.zeros(512, layout.TOP)
         self._log = np.zeros(2048 if records_messages else 1, layout.LOGGED)
+        self._memory = memory
+        self._past = deque(memory.messages if memory else ())
         self._scanned = 0
         self._user_fills: list[UserFill] = []
         self._fill_cells(settings, session, symbol, counts, records_messages)
@@ -76,15 +86,41 @@ class Pit:
 
     def play_until(self, until_ns: int) -> None:
         """Let everything happen before `until_ns`, and the mark at it."""
+        while self._past and self._past[0].time_ns < until_ns:
+            self._run_until(self._past[0].time_ns)
+            self._carry_out(self._past.popleft())
+        self._run_until(until_ns)
+
+    def _run_until(self, until_ns: int) -> None:
         while code := loop.play_until(self.handle, until_ns):
             self._make_room(code)
 
     def enter(self, operation: int, order_id: int, side: int, price: int, quantity: int, owner: int) -> Outcome:
         """A user's message: `order_id` below 0, `owner` from USER_OWNERS on. It does not trade with its own owner."""
-        policy = SelfTrade.CANCEL_INCOMING
-        outcome = self.book.enter(operation, order_id, side, price, quantity, owner, policy)
-        self.play_until(0)
+        message = UserMessage(self.now_ns, operation, order_id, side, price, quantity, owner)
+        if self._memory:
+            self._memory.append(message)
+        return self._carry_out(message)
+
+    def _carry_out(self, message: UserMessage) -> Outcome:
+        outcome = self.book.enter(*message[1:], SelfTrade.CANCEL_INCOMING)
+        self._run_until(0)
         return outcome
+
+    def resume(self) -> int:
+        """Users come back: what they did is done again whole, and what still rested of it is taken out.
+
+        Their fills of then are not told again. Returns the lowest id of their orders, 0 if there were none.
+        """
+        if not self._memory or not self._memory.messages:
+            return 0
+        while self._past:
+            self._carry_out(self._past.popleft())
+        ids = {message.order_id for message in self._memory.messages}
+        for order_id in sorted(filter(self.book.__contains__, ids)):
+            self.enter(Operation.CANCEL, order_id, 0, 0, 0, 0)
+        self.take_user_fills()
+        return min(ids)
 
     @property
     def now_ns(self) -> int:
