@@ -61,7 +61,8 @@ class OrderState:
 
     def knows(self, report: ExecutionReport) -> bool:
         """Whether this execution has been counted."""
-        covered = not report.reconciled and 0 < report.filled_quantity <= self.reconciled_quantity
+        known_quantity = self.filled_quantity if report.reconciled else self.reconciled_quantity
+        covered = 0 < report.filled_quantity <= known_quantity
         return covered or report.execution_id in self.executions
 
     def count(self, report: ExecutionReport) -> None:

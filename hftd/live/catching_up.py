@@ -61,12 +61,13 @@ class CatchUp:
         """Ask what became of each order that we believe to be working. `unanswered` are those that may yet be sent."""
         for order in list(trader.engine.working.values()):
             id = order.request.client_order_id
+            is_under_way = id in trader.sender.sending
             found = await self._ask(partial(self._broker.order, id))
             crash_point("reconcile.asked")
-            if self._is_stopping():
-                return
-            if found is None and id in trader.sender.sending:
-                continue  # it may still be on its way there; whoever sends it will tell
+            if self._is_stopping() or trader.blocked:
+                return  # what waits for the journal has not been counted
+            if found is None and is_under_way:
+                continue  # it may not have been there yet; whoever sends it will tell
             difference = difference_of(order, found, fresh=id in unanswered)
             if difference is not None:
                 self._close(trader, order, found, difference, unanswered.get(id))
