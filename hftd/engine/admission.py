@@ -15,6 +15,7 @@ because positions and limits no longer mean what they did.
 from dataclasses import dataclass, field
 from math import isfinite
 
+from hftd.domain.convert import MINUTE_NS
 from hftd.domain.events import BarReceived, Event, PortfolioCarried, PrintQuarantined, SymbolHalted
 from hftd.domain.market import Bar
 
@@ -27,6 +28,9 @@ CONSISTENT_BARS = 3
 PATIENCE_BARS = 30
 """Bars in a row that are set aside before the market is taken to be as wild as it looks."""
 
+NIGHT_NS = 4 * 60 * MINUTE_NS
+"""A longer time than this without a bar is taken for a night."""
+
 SPLIT_RATIOS = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 50.0, 1.5)
 SPLIT_TOLERANCE = 0.05
 
@@ -36,10 +40,14 @@ class _Symbol:
     """What is known of one symbol: the last good close, the last bar's start, and bars at another level."""
 
     anchor: float | None = None
+    anchor_ns: int | None = None
     last_bar_ns: int = 0
     elsewhere: list[Bar] = field(default_factory=list)
     set_aside: int = 0
-    is_overnight: bool = True
+
+    def is_overnight(self, bar: Bar) -> bool:
+        """Whether the market was closed between the last good close, which a session carries over, and `bar`."""
+        return self.anchor_ns is None or bar.time_ns - self.anchor_ns > NIGHT_NS
 
 
 class Admission:
@@ -101,14 +109,15 @@ class Admission:
         if len(known.elsewhere) < CONSISTENT_BARS and known.set_aside <= PATIENCE_BARS:
             away = max(bar.high / anchor - 1, 1 - bar.low / anchor)
             return [_quarantined(bar, f"it reaches {away:.1%} away from the last good close, {anchor:g}")]
-        halt = _split_of(bar, anchor) if known.is_overnight else None
+        first = known.elsewhere[0] if known.elsewhere else bar
+        halt = _split_of(bar, anchor) if known.is_overnight(first) else None
         return [*([halt] if halt else []), self._accept(bar, known, late)]
 
     def _known(self, bar: Bar) -> _Symbol:
         return self._symbols.setdefault(bar.symbol, _Symbol())
 
     def _accept(self, bar: Bar, known: _Symbol, late: bool) -> BarReceived:
-        known.anchor, known.last_bar_ns, known.is_overnight = bar.close, bar.time_ns, False
+        known.anchor, known.anchor_ns, known.last_bar_ns = bar.close, bar.time_ns, bar.time_ns
         known.elsewhere.clear()
         known.set_aside = 0
         return BarReceived(bar, late)

@@ -74,6 +74,8 @@ LINGER_NS = MINUTE_NS
 """How long after the close the last bar and the last reports are waited for."""
 CLOCK_CHECK_NS = 5 * MINUTE_NS
 """How often during a session the broker is asked whether the market is open."""
+ORDER_CHECK_NS = MINUTE_NS
+"""How often during a session the broker is asked about working orders: a socket may be mute, and nothing tells."""
 HALT_CODES = frozenset({"2", "H", "P"})
 RESUME_CODES = frozenset({"3", "T"})
 """Trading-status codes of the tapes: CTA's 2 (halt), 3 (resume); UTP's H (halt), P (volatility pause), T (resume)."""
@@ -141,11 +143,12 @@ class Daemon:
         self._carried = Carried()
         self._profits: dict[date, Decimal] = {}
         self._catch_up = CatchUp(broker, clock, self._patiently, lambda: self._stopping)
+        self._glance = CatchUp(broker, clock, self._once, lambda: self._stopping)
         self._left_open = True
         self._by_hand: dict[str, Decimal] = {}
         self._closing: tuple[dict[str, Decimal], Decimal, Decimal] | None = None
         self._stopping = False
-        self._next_clock_check_ns = 0
+        self._next_clock_check_ns = self._next_order_check_ns = 0
         self._feeds: dict[Feed, FeedState] = {}
 
     # -- the whole life ------------------------------------------------------------------------------------------
@@ -217,9 +220,13 @@ class Daemon:
             trader.take(SessionOpened(max(session.open_ns, self._clock.now_ns()), session), "calendar")
             crash_point("session.opened")
         self._next_clock_check_ns = self._clock.now_ns() + CLOCK_CHECK_NS
+        self._next_order_check_ns = self._clock.now_ns() + ORDER_CHECK_NS
         while not self._stopping and self._clock.now_ns() < session.close_ns:
-            await self._pump(min(session.close_ns, self._next_clock_check_ns))
+            await self._pump(min(session.close_ns, self._next_clock_check_ns, self._next_order_check_ns))
             await self._check_broker_clock(session, trader)
+            if not self._stopping and self._clock.now_ns() >= self._next_order_check_ns:
+                self._next_order_check_ns = self._clock.now_ns() + ORDER_CHECK_NS
+                await self._check_orders(trader)
         if self._stopping:
             return
         trader.take(SessionClosed(session.close_ns, session), "calendar")
@@ -245,6 +252,8 @@ class Daemon:
         self._keeper = FeedKeeper(
             trader, self._broker, self._clock, session, self.plan.symbols, in_lockstep=self._lockstep is not None
         )
+        if not trader.has_bars:
+            await self._keeper.warm_up(self._calendar)
         await self._keeper.backfill()
         crash_point("backfill.done")
         return trader
@@ -317,6 +326,17 @@ class Daemon:
             with attempt:
                 return await ask()
         return None
+
+    async def _once(self, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
+        """Ask, and raise BrokerError when there is no answer."""
+        return await ask()
+
+    async def _check_orders(self, trader: Trader) -> None:
+        """Ask what became of working orders; a broker that is away is asked the next time."""
+        try:
+            await self._glance.with_orders(trader, {})
+        except BrokerError as error:
+            log.warning("broker.unreachable", asked="orders", error=str(error))
 
     def _tell_waiting(self, attempt: RetryCallState) -> None:
         error = attempt.outcome.exception() if attempt.outcome else None
@@ -539,7 +559,7 @@ class Daemon:
         await self._pump(following.open_ns - LEAD_NS, unless=lambda: not trader.sender.outstanding)
         await trader.sender.settle()
         await self._take_all()
-        await self._catch_up.with_orders(trader, {})
+        await self._check_orders(trader)
         await self._take_all()
         crash_point("session.settled")
         if not self._stopping:

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 import structlog
 
 from hftd.broker.base import Broker, Feed, MarketMessage
-from hftd.calendar import NEW_YORK
+from hftd.calendar import NEW_YORK, Calendar
 from hftd.clock import Clock
-from hftd.domain.convert import MINUTE_NS, datetime_of
+from hftd.domain.convert import DAY_NS, MINUTE_NS, datetime_of
 from hftd.domain.events import BarCorrected, TradingHalted, TradingResumed
 from hftd.domain.market import Bar
 from hftd.domain.session import Session
@@ -23,6 +23,9 @@ from hftd.errors import BrokerError
 from hftd.live.trader import Trader
 
 log = structlog.get_logger()
+
+SHORTEST_SESSION_BARS = 180
+"""Bars to count on in a day when looking back: half a day's session, less what had no trade."""
 
 REQUEST_S = 3.0
 """Wall seconds that a request for missing bars may hold everything else up."""
@@ -67,6 +70,21 @@ class FeedKeeper:
             await self._fill_gap_before(data)
             self._heard(data)
             self._trader.take_market(data, "socket", received_ns)
+
+    async def warm_up(self, calendar: Calendar) -> None:
+        """Show the models the history that they ask for, from as many earlier sessions as it takes, all of it late."""
+        wanted = max((running.model.warmup_bars for running in self._trader.engine.models.values()), default=0)
+        if wanted <= 0:
+            return
+        first = self._session
+        while (self._session.open_ns - first.open_ns) // DAY_NS * SHORTEST_SESSION_BARS < 2 * wanted:
+            first = calendar.previous_session(first.open_ns)
+        bars = await self._missing(self._symbols, first.open_ns, self._session.open_ns)
+        by_symbol = {symbol: [bar for bar in bars or [] if bar.symbol == symbol][-wanted:] for symbol in self._symbols}
+        latest = sorted((bar for kept in by_symbol.values() for bar in kept), key=lambda bar: (bar.time_ns, bar.symbol))
+        log.info("bars.warmed_up", wanted=wanted, bars=len(latest))
+        for bar in latest:
+            self._trader.take_market(bar, "history", self._clock.now_ns(), late=True)
 
     async def backfill(self) -> None:
         """Fetch what is missing up to now: after a start in mid-session, a reconnection, a silence."""
@@ -117,8 +135,9 @@ class FeedKeeper:
     async def _fill_gap_before(self, bar: Bar) -> None:
         """A minute between two bars had no trade, or its bar was lost: the broker knows which."""
         known_ns = self._trader.admission.last_bar_ns(bar.symbol)
-        if known_ns and bar.time_ns > known_ns + MINUTE_NS:
-            bars = await self._missing((bar.symbol,), known_ns + MINUTE_NS, bar.time_ns)
+        start_ns = max(self._session.open_ns, known_ns + MINUTE_NS)
+        if known_ns and bar.time_ns > start_ns:
+            bars = await self._missing((bar.symbol,), start_ns, bar.time_ns)
             self._take_late(bars or [])
 
     async def _missing(self, symbols: Iterable[str], start_ns: int, end_ns: int) -> list[Bar] | None:

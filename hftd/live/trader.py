@@ -117,6 +117,11 @@ class Trader:
         for event in self.admission.judge(bar, late=late):
             self.take(event, source, received_ns)
 
+    @property
+    def has_bars(self) -> bool:
+        """Whether any bar was taken in, before a restart included."""
+        return bool(self._bars_seen)
+
     def has_seen(self, bar: Bar) -> bool:
         """Whether this bar, good or bad, was taken in already."""
         return (bar.symbol, bar.time_ns) in self._bars_seen

@@ -74,6 +74,9 @@ class Model:
 
     context: Context
 
+    warmup_bars: ClassVar[int] = 0
+    """How many bars of history a model is shown, late, before a session's first live one; a property may compute it."""
+
     def on_start(self, context: Context) -> Answer:
         """Once, before the first event of a session. `context` is also `self.context`."""
         return None
