@@ -323,6 +323,7 @@ def exchange(
         int | None, typer.Option(min=0, max=65535, metavar="P", help="Open a second address that takes faults")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", hidden=True)] = False,
+    wait_for: Annotated[int, typer.Option("--wait-for", min=1, hidden=True)] = 1,
     tied: Annotated[bool, typer.Option("--tied", hidden=True)] = False,
 ) -> None:
     """Run the simulated exchange alone; any Alpaca client can trade on it.
@@ -352,6 +353,7 @@ def exchange(
         faults=faults,
         control_port=control_port,
         wait=wait,
+        wait_for=wait_for,
         tied=tied,
     )
     run_exchange_command(config, json=json)

@@ -94,7 +94,8 @@ async def _exchange(settings: Settings, wanted: Bots, stop: asyncio.Event) -> As
         from hftd.live.embedded import EmbeddedExchange, exchange_arguments
 
         exchange = settings.exchange.model_copy(update={"accounts": tuple(names)})
-        own = EmbeddedExchange(exchange_arguments(settings.model_copy(update={"exchange": exchange}), wanted.state))
+        arguments = exchange_arguments(settings.model_copy(update={"exchange": exchange}), wanted.state)
+        own = EmbeddedExchange([*arguments, "--wait-for", str(wanted.count)])
         stack.push_async_callback(own.stop)
         address = await own.start()
         log.info("exchange.started", url=address.url, speed=f"{exchange.speed:g}", accounts=wanted.count)

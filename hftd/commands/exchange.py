@@ -35,6 +35,7 @@ def exchange_config(
     faults: Path | None,
     control_port: int | None,
     wait: bool,
+    wait_for: int,
     tied: bool,
 ) -> ExchangeConfig:
     """What the command line asked for. Raises SettingsError."""
@@ -63,6 +64,7 @@ def exchange_config(
         faults=faults,
         control_port=control_port,
         wait=wait,
+        wait_for=wait_for,
         tied=tied,
     )
 

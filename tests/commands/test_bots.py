@@ -55,6 +55,7 @@ async def test_eight_bots_trade_a_session_and_every_share_and_dollar_is_there(
         accounts=NAMES,
         cash=CASH,
         wait=True,
+        wait_for=8,
         start_ns=CLOSE_NS - 12 * MINUTE_NS,
         requests_a_minute=0,
     )

@@ -20,9 +20,12 @@ from hftd.exchange.server.timeline import Timeline
 
 
 class ClockFeed:
-    """All clock sockets. `on_presence` is told whether there is any, whenever that may have changed."""
+    """All clock sockets. `on_presence` is told how many accounts have one, whenever that may have changed.
 
-    def __init__(self, timeline: Timeline, holds: Holds, on_presence: Callable[[bool], None]) -> None:
+    Where some are in lockstep only those count: a daemon first asks for the speed, and then comes to stay.
+    """
+
+    def __init__(self, timeline: Timeline, holds: Holds, on_presence: Callable[[int], None]) -> None:
         self._timeline = timeline
         self._holds = holds
         self._on_presence = on_presence
@@ -41,11 +44,15 @@ class ClockFeed:
 
     def join(self, connection: Connection) -> None:
         self._connections.add(connection)
-        self._on_presence(True)
+        self._on_presence(self._account_count())
 
     def leave(self, connection: Connection) -> None:
         self._connections.discard(connection)
-        self._on_presence(bool(self._connections))
+        self._on_presence(self._account_count())
+
+    def _account_count(self) -> int:
+        in_lockstep = {connection.account for connection in self._connections if connection.lockstep}
+        return len(in_lockstep or {connection.account for connection in self._connections})
 
     def tell(self, connection: Connection, hold: int, *, jump: bool = False) -> None:
         """Tell one client the time."""

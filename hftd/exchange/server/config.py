@@ -20,7 +20,8 @@ class ExchangeConfig:
     time; 0 moves time only by `RunningExchange.advance_to`. `cash` is dollars at the opening of an account.
     `symbols` empty means all of the tape, or SPY. `bots` are who trades where there is no tape, begun from `seed`; None
     stands for a random walk without anybody. `wait`: time stands still until a client of `/hftd/clock` is
-    connected. `start_ns` is where time starts when the state directory knows none.
+    connected, or clients of `wait_for` accounts, and while there is none.
+    `start_ns` is where time starts when the state directory knows none.
     `requests_a_minute` is each key's limit in exchange time, 0 for none. `tied`: the end of standard input ends it.
     `faults` is a schedule of faults; `control_port` opens the control address for more of them (0: a free port).
     On a tape, `queue` says where in a quote's size an order stands that rests (None: sizes are not looked at), and
@@ -41,6 +42,7 @@ class ExchangeConfig:
     cash: Decimal = Decimal(100_000)
     accounts: tuple[str, ...] = ("default",)
     wait: bool = False
+    wait_for: int = 1
     start_ns: int | None = None
     requests_a_minute: int = 200
     tied: bool = False

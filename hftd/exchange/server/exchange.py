@@ -366,13 +366,13 @@ class Exchange:
         self.timeline.go("lockstep")
         self._notify()
 
-    def _clock_presence(self, is_present: bool) -> None:
+    def _clock_presence(self, accounts: int) -> None:
         if not self.config.wait:
             return
-        if is_present:
+        if accounts >= self.config.wait_for:
             self.timeline.go("wait")
             self._notify()
-        else:
+        elif not accounts:
             self.timeline.stop("wait")
 
     def _notify(self) -> None:
