@@ -4,7 +4,7 @@ Nothing here is guessed and nothing waits for ever: each order is asked for by i
 report before the engine sees it, and a broker that is away is waited for by `ask`, which a stop ends.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -57,10 +57,17 @@ class CatchUp:
         self._ask = ask
         self._is_stopping = is_stopping
 
-    async def with_orders(self, trader: Trader, unanswered: Mapping[str, SubmitOrder]) -> None:
-        """Ask what became of each order that we believe to be working. `unanswered` are those that may yet be sent."""
+    async def with_orders(
+        self, trader: Trader, unanswered: Mapping[str, SubmitOrder], besides: Container[str] = ()
+    ) -> None:
+        """Ask what became of each order that we believe to be working, `besides` some (client order ids).
+
+        `unanswered` are those that may yet be sent.
+        """
         for order in list(trader.engine.working.values()):
             id = order.request.client_order_id
+            if id in besides:
+                continue
             is_under_way = id in trader.sender.sending
             found = await self._ask(partial(self._broker.order, id))
             crash_point("reconcile.asked")

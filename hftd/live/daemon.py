@@ -7,7 +7,7 @@ an exchange in lockstep knows when we are done.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Container, Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -46,7 +46,7 @@ from hftd.domain.events import (
     TradingHalted,
     TradingResumed,
 )
-from hftd.domain.orders import ExecutionReport
+from hftd.domain.orders import ExecutionReport, OrderStatus
 from hftd.domain.session import Session
 from hftd.engine.engine import Engine
 from hftd.engine.halts import BROKER_CLOSED, MANUAL, Halts
@@ -146,6 +146,7 @@ class Daemon:
         self._glance = CatchUp(broker, clock, self._once, lambda: self._stopping)
         self._left_open = True
         self._by_hand: dict[str, Decimal] = {}
+        self._working_before: dict[str, tuple[OrderStatus, Decimal]] = {}
         self._closing: tuple[dict[str, Decimal], Decimal, Decimal] | None = None
         self._stopping = False
         self._next_clock_check_ns = self._next_order_check_ns = 0
@@ -226,7 +227,7 @@ class Daemon:
             await self._check_broker_clock(session, trader)
             if not self._stopping and self._clock.now_ns() >= self._next_order_check_ns:
                 self._next_order_check_ns = self._clock.now_ns() + ORDER_CHECK_NS
-                await self._check_orders(trader)
+                await self._check_quiet_orders(trader)
         if self._stopping:
             return
         trader.take(SessionClosed(session.close_ns, session), "calendar")
@@ -331,10 +332,18 @@ class Daemon:
         """Ask, and raise BrokerError when there is no answer."""
         return await ask()
 
-    async def _check_orders(self, trader: Trader) -> None:
+    async def _check_quiet_orders(self, trader: Trader) -> None:
+        """Ask about the orders of which nothing was heard since the last check."""
+        before, working = self._working_before, trader.engine.working
+        self._working_before = {id: (order.status, order.filled_quantity) for id, order in working.items()}
+        await self._check_orders(
+            trader, {id for id, stands in self._working_before.items() if before.get(id) != stands}
+        )
+
+    async def _check_orders(self, trader: Trader, besides: Container[str] = ()) -> None:
         """Ask what became of working orders; a broker that is away is asked the next time."""
         try:
-            await self._glance.with_orders(trader, {})
+            await self._glance.with_orders(trader, {}, besides)
         except BrokerError as error:
             log.warning("broker.unreachable", asked="orders", error=str(error))
 
