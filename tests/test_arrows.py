@@ -41,7 +41,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "state": {"errors"},
     "logs": TIME | {"domain"},
     "live": EVERYTHING - {"commands"} - EXCHANGE,
-    "commands": EVERYTHING,
+    "live.simulation": (EVERYTHING | {"broker.inprocess"}) - {"commands"},
+    "commands": EVERYTHING | {"live.simulation"},
     "cli": EVERYTHING,
     "__main__": {"cli"},
 }

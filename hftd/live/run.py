@@ -65,7 +65,7 @@ async def _run(settings: Settings, state: Path, environment: dict[str, str], ses
         connection = await stack.enter_async_context(connect_to(settings, state, environment))
         logs.configure(settings.log.format, settings.log.level, connection.clock.now_ns)
         daemon = Daemon(
-            plan=_plan(settings, state, models),
+            plan=make_plan(settings, state, models),
             broker=connection.broker,
             clock=connection.clock,
             calendar=Calendar(),
@@ -105,7 +105,8 @@ def _stop_on_signals(daemon: Daemon, caught: list[signal.Signals]) -> None:
         asyncio.get_running_loop().add_signal_handler(number_, stop, number_)
 
 
-def _plan(settings: Settings, state: Path, models: Iterable[VerifiedModel]) -> Plan:
+def make_plan(settings: Settings, state: Path, models: Iterable[VerifiedModel]) -> Plan:
+    """What `settings` ask of a daemon on the state directory `state`."""
     limits = Limits(**settings.risk.as_limits())
     own = {name: dataclasses.replace(limits, **given) for name, given in settings.model_limits.items()}
     return Plan(
