@@ -38,14 +38,22 @@ class Bots:
 
 
 @dataclass(frozen=True)
+class Ran:
+    """How the bots ended: by bot its model, exit status and summary; and whether it was a person's Ctrl-C."""
+
+    bots: dict[str, Any]
+    interrupted: bool
+
+
+@dataclass(frozen=True)
 class _Account:
     name: str
     key: str
     secret: str
 
 
-def run_bots(settings: Settings, wanted: Bots) -> dict[str, Any]:
-    """Run the bots until all have ended or SIGINT or SIGTERM comes. Returns, by bot: model, status, summary.
+def run_bots(settings: Settings, wanted: Bots) -> Ran:
+    """Run the bots until all have ended or SIGINT or SIGTERM comes.
 
     Raises SettingsError, ModelError or CredentialsError before anything is started.
     """
@@ -60,17 +68,22 @@ def run_bots(settings: Settings, wanted: Bots) -> dict[str, Any]:
     return asyncio.run(_run(settings, wanted, models))
 
 
-async def _run(settings: Settings, wanted: Bots, models: Sequence[str]) -> dict[str, Any]:
-    stop = asyncio.Event()
+async def _run(settings: Settings, wanted: Bots, models: Sequence[str]) -> Ran:
+    stop, caught = asyncio.Event(), list[signal.Signals]()
+
+    def stopped(number: signal.Signals) -> None:
+        caught.append(number)
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, stopped, number)
     async with _exchange(settings, wanted, stop) as (url, accounts):
         children = [
             _child(settings, wanted, account, models[index % len(models)], url)
             for index, account in enumerate(accounts)
         ]
         statuses = await supervise(children, stop)
-    return {
+    results = {
         child.name: {
             "model": models[index % len(models)],
             "status": statuses[child.name],
@@ -78,6 +91,7 @@ async def _run(settings: Settings, wanted: Bots, models: Sequence[str]) -> dict[
         }
         for index, child in enumerate(children)
     }
+    return Ran(results, bool(caught) and caught[0] is signal.SIGINT)
 
 
 @asynccontextmanager

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 from decimal import Decimal
 from pathlib import Path
 
@@ -108,3 +110,16 @@ def test_an_exchange_with_too_few_accounts_is_refused(home: Home) -> None:
     ended = home.run("bots", "--count", 2, "--url", "http://127.0.0.1:9", "--keys", keys)
     assert ended.status == 78
     assert "2 bots need an account each, found 1 (only)" in ended.log
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_a_signal_ends_all_in_order(home: Home, number: int, status: int) -> None:
+    running = home.start("bots", "--count", 2, "--speed", 60, HFTD_EXCHANGE__BOTS="{wakes_a_day: 20000}")
+    started = [running.wait_for("bot.started") for _ in range(2)]
+    ended = running.end(number)
+    assert ended.status == status, ended
+    assert [line.split()[0] for line in ended.out.splitlines()] == ["bot", "bot-1", "bot-2"]
+    assert len(ended.lines("bot.ended")) == 2
+    for line in started:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(line.split("pid=")[1]), 0)
