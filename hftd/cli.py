@@ -432,3 +432,25 @@ def sample_data(
     with typer.progressbar(length=len(found), label="sessions", file=sys.stderr) as bar:
         for file, rows in write_sample(sample, found, lambda: bar.update(1)).items():
             print(f"{file}  {rows} rows")
+
+
+@app.command("simulate-week", rich_help_panel=REST)
+def simulate_week(
+    first: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=["%Y-%m-%d"], help="A day of the week; default: the next with unusual hours"),
+    ] = None,
+    settings: SettingsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Live through a week in seconds: your settings and models on a random market, nothing sent, nothing kept.
+
+    The default is the next week with a holiday, a short session or a change of the clocks.
+
+    Example: hftd simulate-week --from 2026-11-23
+    """
+    from hftd.commands.simulate_week import week_of, week_text
+    from hftd.commands.text import as_json
+
+    days = week_of(_settings(settings), first.date() if first else None)
+    print(as_json(days) if json else week_text(days))
