@@ -65,8 +65,16 @@ class Lockstep:
     def _follow(self, feed: Feed, state: FeedState) -> None:
         if state is FeedState.UP:
             self._marks[feed] = self._latest  # what came before it was connected it will not be told
+        elif feed is Feed.CLOCK:
+            self._forget()
         elif state in (FeedState.DOWN, FeedState.FAILED):
             self._marks.pop(feed, None)
+
+    def _forget(self) -> None:
+        """Without a clock nobody holds time, and an exchange that was restarted counts its holds anew."""
+        self._announcement = None
+        self._latest = self._said = 0
+        self._marks = dict.fromkeys(self._marks, 0)
 
 
 def _turn(message: Message) -> tuple[int, int, str]:

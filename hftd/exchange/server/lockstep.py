@@ -43,6 +43,7 @@ class Holds:
         self._go = go
         self._monotonic = monotonic
         self._clients: dict[str, LockstepClient] = {}
+        self._latest: dict[str, int] = {}
 
     @property
     def accounts(self) -> Iterable[str]:
@@ -55,9 +56,11 @@ class Holds:
         return client.hold if client and client.is_holding else 0
 
     def join(self, client: LockstepClient) -> None:
-        """`client` takes part from now on, instead of an earlier one of its account, and holds at once."""
-        if former := self._clients.pop(client.account, None):
-            client.hold = former.hold
+        """`client` takes part from now on, instead of an earlier one of its account, and holds at once.
+
+        Its holds are numbered on from the earlier one's, whose marks may still be on their way.
+        """
+        client.hold = self._latest.get(client.account, 0)
         self._clients[client.account] = client
         self.hold(client.account)
 
@@ -73,6 +76,7 @@ class Holds:
         if client is None:
             return
         client.hold += 1
+        self._latest[account] = client.hold
         client.is_holding = True
         client.since_s = self._monotonic()
         self._stop()
