@@ -156,8 +156,42 @@ def whole(home: Home, ended: Ended, exchange: FaultyExchange, tape: Path, undist
     assert "account.agrees" in ended.events, ended  # positions and cash
 
 
+STEPS = ("feed.probed", "feed.quiet", "bars.backfilled", "feed.reconnected")
+"""What is done about a silence, as the log names it."""
+
+
+def in_order(ended: Ended) -> None:
+    """The log's times never go back, and a silence is answered by the steps in their order."""
+    lines = ended.log.splitlines()
+    opened = next(number for number, line in enumerate(lines) if "session.opened" in line)
+    times = [line[:19] for line in lines[opened:]]
+    assert times == sorted(times)
+    steps = [name for name in ended.events if name in STEPS]
+    assert "feed.probed" in steps
+    for index, name in enumerate(steps):
+        if name == "feed.probed":
+            after = steps[index + 1 : index + 3]
+            assert after[0] in ("feed.quiet", "feed.reconnected") or after == ["bars.backfilled", "feed.reconnected"]
+
+
 def test_a_day_of_forty_faults(home: Home, tape: Path, undisturbed: Home) -> None:
     home.use_model("average", AVERAGE)
-    exchange = FaultyExchange(home, tape, SPEED, list(schedule()))
+    exchange = FaultyExchange(home, tape, SPEED, schedule())
     ended = home.run("run", "--sessions", 1, "--json", **exchange.broker(**SETTINGS))
     whole(home, ended, exchange, tape, undisturbed)
+    in_order(ended)
+
+
+def test_the_same_day_with_an_exchange_that_is_killed_twice(home: Home, tape: Path, undisturbed: Home) -> None:
+    home.use_model("average", AVERAGE)
+    exchange = FaultyExchange(home, tape, SPEED, schedule())
+    running = home.start("run", "--sessions", 1, "--json", **exchange.broker(**SETTINGS))
+    for minute in ("minute=10:44", "minute=14:02"):
+        running.wait_for(minute)
+        exchange.kill()
+        running.wait_for("feed=clock detail=")
+        exchange.start()
+        running.wait_for("feed.up               feed=clock")
+    ended = running.ended()
+    whole(home, ended, exchange, tape, undisturbed)
+    in_order(ended)
