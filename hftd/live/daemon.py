@@ -234,6 +234,8 @@ class Daemon:
         crash_point("session.closed")
         self._say("closing", "the market has closed; waiting for the last reports")
         await self._pump(session.close_ns + LINGER_NS)
+        if self._keeper is not None and not self._stopping:
+            await self._keeper.backfill()
 
     # -- connecting ----------------------------------------------------------------------------------------------
 

@@ -28,7 +28,12 @@ SHORTEST_SESSION_BARS = 180
 """Bars to count on in a day when looking back: half a day's session, less what had no trade."""
 
 REQUEST_S = 3.0
-"""Wall seconds that a request for missing bars may hold everything else up."""
+"""Wall seconds that a request for missing bars may hold everything else up: what comes after a gap must not be seen
+before it. Sockets are read and orders go on their way meanwhile; only the next step waits."""
+
+ASK_AGAIN_NS = MINUTE_NS
+"""A broker that had no answer is not asked for the next gap for so long: several symbols with gaps and a hung server
+would hold up every minute for longer than it lasts."""
 
 RAISE_AFTER = 2
 """Reconnections without a bar before trading is halted."""
@@ -55,6 +60,7 @@ class FeedKeeper:
         self._symbols = tuple(symbols)
         self._watch = FeedWatch(session, self._symbols)
         self._reconnections = 0
+        self._ask_again_ns = 0
         self._in_lockstep = in_lockstep
 
     async def take(self, message: MarketMessage) -> None:
@@ -148,6 +154,7 @@ class FeedKeeper:
             async with asyncio.timeout(REQUEST_S):
                 bars = await self._broker.bars(tuple(symbols), start_ns, end_ns - MINUTE_NS)
         except (BrokerError, TimeoutError) as error:
+            self._ask_again_ns = self._clock.now_ns() + ASK_AGAIN_NS
             log.warning("bars.unavailable", since=_minute(start_ns), error=str(error) or "no answer in time")
             return None
         return [bar for bar in bars if not self._trader.has_seen(bar)]

@@ -140,6 +140,24 @@ def test_trading_is_halted_after_a_long_silence_and_goes_on_with_the_bars(home: 
     assert while_halted
 
 
+def test_the_last_bars_are_asked_for_after_the_close(home: Home, session_tape: Path) -> None:
+    ended = lived(home, session_tape, {"kind": "mute", "count": 2, "at": at(388, 30)})
+    assert minutes_of(home) == list(range(390))
+    assert minutes_of(home, late=True) == [388, 389]
+    assert ended.events.index("session.closed") < ended.events.index("bars.backfilled")
+
+
+def test_a_broker_without_history_holds_up_no_more_than_the_gap(home: Home, tape: Path) -> None:
+    ended = lived(
+        home,
+        tape,
+        {"kind": "status", "target": "rest", "status": 404, "path": "/v2/stocks/bars", "count": 1, "at": at(5, 30)},
+        {"kind": "mute", "count": 1, "at": at(6, 30)},
+    )
+    assert len(ended.lines("warning: bars.unavailable  since=09:36")) == 1
+    assert minutes_of(home) == [minute for minute in range(BARS) if minute != 6]
+
+
 def test_a_start_in_mid_session_is_filled_from_the_open(make_home: MakeHome, session_tape: Path) -> None:
     first, second = make_home("first"), make_home("second")
     exchange = FaultyExchange(first, session_tape, SPEED)
