@@ -319,6 +319,12 @@ def exchange(
         int, typer.Option(min=0, metavar="N", help="Each key's limit of requests; 0 for none")
     ] = 200,
     faults: Annotated[Path | None, typer.Option(metavar="FILE", help="A schedule of faults to play")] = None,
+    partial_fill_chance: Annotated[
+        float, typer.Option(min=0, max=1, metavar="P", help="How often an order is filled only in part at first")
+    ] = 0.0,
+    reject_chance: Annotated[
+        float, typer.Option(min=0, max=1, metavar="P", help="How often an order is rejected for no reason")
+    ] = 0.0,
     control_port: Annotated[
         int | None, typer.Option(min=0, max=65535, metavar="P", help="Open a second address that takes faults")
     ] = None,
@@ -351,6 +357,8 @@ def exchange(
         accounts=account or [],
         requests_a_minute=requests_a_minute,
         faults=faults,
+        partial_fill_chance=partial_fill_chance,
+        reject_chance=reject_chance,
         control_port=control_port,
         wait=wait,
         wait_for=wait_for,

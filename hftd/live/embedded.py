@@ -103,6 +103,9 @@ def exchange_arguments(settings: Settings, state: Path, *, wait: bool = True) ->
         arguments += ["--bots", json.dumps(exchange.bots, default=str)]
     if exchange.tape is not None:
         arguments += ["--tape", str(exchange.tape), "--queue", exchange.queue]
+    for name in ("partial_fill_chance", "reject_chance"):
+        if chance := getattr(exchange, name):
+            arguments += [f"--{name.replace('_', '-')}", str(chance)]
     if exchange.faults is not None:
         arguments += ["--faults", str(exchange.faults)]
     if exchange.participation is not None:

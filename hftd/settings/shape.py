@@ -86,6 +86,7 @@ AS_IN_RISK = PlainSerializer(lambda value: "as in risk" if value is None else st
 OwnLimit = Annotated[Annotated[Number, Field(gt=0)] | None, AS_IN_RISK]
 OwnCountLimit = Annotated[Annotated[Count, Field(gt=0)] | None, AS_IN_RISK]
 Seconds = Annotated[float, BeforeValidator(_no_bool)]
+Chance = Annotated[float, BeforeValidator(_no_bool)]
 Duration = Annotated[str, BeforeValidator(_duration)]
 Period = Annotated[str, BeforeValidator(_period)]
 Url = Annotated[str, AfterValidator(_url)]
@@ -222,6 +223,10 @@ class ExchangeSettings(Section):
     requests_a_minute: Count = Field(
         default=200, ge=0, description="the most requests of one key in a minute, as at Alpaca; 0 for no limit"
     )
+    partial_fill_chance: Chance = Field(
+        default=0.0, ge=0, le=1, description="how often an order is filled only in part at first: 0.1 at Alpaca's paper"
+    )
+    reject_chance: Chance = Field(default=0.0, ge=0, le=1, description="how often an order is rejected for no reason")
     faults: Path | None = Field(
         default=None, description="a schedule of faults to play, for tests; see docs/exchange.md"
     )
