@@ -1,6 +1,10 @@
 """The guard around a model's hooks: a model that fails is set aside, and everything else goes on."""
 
-from collections.abc import Iterable
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
 from typing import Any
 
 import structlog
@@ -8,8 +12,18 @@ import structlog
 from hftd.domain.events import ModelFaulted
 from hftd.domain.intents import Intent
 from hftd.engine.state import RunningModel, call_hook
+from hftd.errors import ModelError
 
 log = structlog.get_logger()
+
+BUDGET_S = 6.0
+"""Wall seconds that a hook may take: a tenth of a bar. While it runs nothing else does."""
+
+FIRST_CALL_S = 30.0
+"""The first call of a model may load weights or compile. Less than the unit's watchdog allows."""
+
+AGAIN_S = 1.0
+"""A model that swallows the interruption is interrupted again this much later."""
 
 
 class Guard:
@@ -18,21 +32,76 @@ class Guard:
     `known_faults` are those of a journal being replayed: the same calls are left out again.
     """
 
-    def __init__(self, known_faults: Iterable[ModelFaulted] = ()) -> None:
+    def __init__(
+        self,
+        known_faults: Iterable[ModelFaulted] = (),
+        budget_s: float = BUDGET_S,
+        first_call_s: float = FIRST_CALL_S,
+    ) -> None:
+        self._budget_s = budget_s
+        self._first_call_s = first_call_s
+        self._called: set[str] = set()
         self._skip = {(fault.model_id, fault.of_sequence) for fault in known_faults}
         self._faults: list[tuple[str, int, str]] = []
 
     def __call__(self, running: RunningModel, sequence: int, name: str, arguments: tuple[Any, ...]) -> Iterable[Intent]:
         if (running.model_id, sequence) in self._skip:
             return ()
+        limit_s = self._budget_s if running.model_id in self._called else self._first_call_s
+        self._called.add(running.model_id)
         try:
-            return call_hook(running, sequence, name, arguments)
-        except Exception as error:
-            log.exception("model.faulted", model=running.model_id, hook=name, error=str(error))
-            self._faults.append((running.model_id, sequence, f"{type(error).__name__} in {name}: {error}"))
+            with _time_limit(limit_s):
+                return call_hook(running, sequence, name, arguments)
+        except BaseException as error:  # sys.exit() and an overrun are no Exceptions, and end the model all the same
+            trace = _own_part(error.__traceback__)
+            told = {"exc_info": (type(error), error, trace)} if trace else {}
+            sentence = _sentence(error, name)
+            log.error("model.faulted", model=running.model_id, hook=name, error=sentence, **told)
+            self._faults.append((running.model_id, sequence, sentence))
             return ()
 
     def take_faults(self, time_ns: int) -> list[ModelFaulted]:
         """Faults since the last call, as events of `time_ns`."""
         faults, self._faults = self._faults, []
         return [ModelFaulted(time_ns, model_id, sequence, error) for model_id, sequence, error in faults]
+
+
+class _Overrun(BaseException):
+    """The time is up. Not an Exception, so that a model's own `except Exception` does not swallow it."""
+
+
+@contextmanager
+def _time_limit(limit_s: float) -> Iterator[None]:
+    """Interrupt Python code after so many wall seconds. Signals reach the main thread alone: elsewhere, no limit."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def overrun(signal_number: int, frame: FrameType | None) -> None:
+        raise _Overrun(f"did not return within {limit_s:g} s")
+
+    before = signal.signal(signal.SIGALRM, overrun)
+    signal.setitimer(signal.ITIMER_REAL, limit_s, AGAIN_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _own_part(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback without the frames of hftd that lead to the model; None when nothing is left."""
+    while trace and trace.tb_frame.f_globals.get("__name__", "").startswith("hftd."):
+        trace = trace.tb_next
+    return trace
+
+
+def _sentence(error: BaseException, hook: str) -> str:
+    match error:
+        case _Overrun():
+            return f"{hook} {error}"
+        case SystemExit():
+            return f"{hook} ends the process; a model only returns"
+        case ModelError():
+            return f"{hook} {error}"
+    return f"{type(error).__name__} in {hook}: {error}"

@@ -75,7 +75,8 @@ def tried(request: TrialRequest) -> TrialAnswer:
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},  # what resolves here resolves there
         start_new_session=True,
     )
-    path = f"{request.folder}/{request.chosen.name}"
+    folder, name = Path(request.folder), request.chosen.name
+    path = folder / f"{name}.py" if (folder / f"{name}.py").is_file() else folder / name
     try:
         # The child keeps the limits itself and knows the line; this one is for native code that never comes back.
         output, _ = child.communicate(msgspec.json.encode(request), timeout=2 * request.limit_s + 5)

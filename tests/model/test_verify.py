@@ -65,8 +65,8 @@ def test_what_is_verified_is_what_is_loaded_with_its_parameters():
             "m.py:5: on_bar raised ValueError: buy(0, 'SPY')",
         ),
         ("    def on_bar(self, bar):\n        sys.exit()\n", "m.py:5: on_bar ends the process"),
-        ("    def on_bar(self, bar):\n        os._exit(3)\n", "m: ended its process (status 3)"),
-        ("    def on_bar(self, bar):\n        os.abort()\n", "m: crashed its process (SIGABRT)"),
+        ("    def on_bar(self, bar):\n        os._exit(3)\n", "m.py: ended its process (status 3)"),
+        ("    def on_bar(self, bar):\n        os.abort()\n", "m.py: crashed its process (SIGABRT)"),
         (
             "    def on_bar(self, bar): return target('QQQ', 5)\n    def on_fill(self, report): report.odd\n",
             "m.py:5: on_fill raised AttributeError",

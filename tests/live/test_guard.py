@@ -1,0 +1,89 @@
+"""What a model does to itself in a hook ends its call, not the daemon."""
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from hftd.domain.events import ModelFaulted
+from hftd.domain.intents import buy
+from hftd.live.guard import Guard
+from tests.engine.engine_world import running, toy
+
+SOON_S = 0.02
+
+
+def leaves(bar: Any) -> None:
+    sys.exit(3)
+
+
+def interrupts(bar: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def never_returns(bar: Any) -> None:
+    while True:
+        pass
+
+
+def will_not_be_stopped(bar: Any) -> None:
+    for _ in range(3):
+        try:
+            never_returns(bar)
+        except BaseException as error:
+            kept = error
+    raise kept
+
+
+def yields_for_ever(bar: Any) -> Iterator[Any]:
+    while True:
+        yield from ()
+
+
+@pytest.mark.parametrize(
+    ("hook", "sentence"),
+    [
+        (leaves, "on_bar ends the process; a model only returns"),
+        (interrupts, "KeyboardInterrupt in on_bar: "),
+        (never_returns, f"on_bar did not return within {SOON_S:g} s"),
+        (yields_for_ever, f"on_bar did not return within {SOON_S:g} s"),
+        (lambda bar: 1 / 0, "ZeroDivisionError in on_bar: division by zero"),
+        (
+            lambda bar: "buy",
+            "on_bar returned 'buy' (str); expected nothing, an intent made by buy, sell, target or cancel, or several "
+            "of them",
+        ),
+    ],
+)
+def test_a_call_that_fails_has_no_intents_and_is_told(hook: Callable[[Any], Any], sentence: str) -> None:
+    guard = Guard(budget_s=SOON_S, first_call_s=SOON_S)
+    with capture_logs() as lines:
+        assert list(guard(running(toy(hook), "bad"), 7, "on_bar", (None,))) == []
+    assert guard.take_faults(5) == [ModelFaulted(5, "bad", 7, sentence)]
+    assert guard.take_faults(6) == []
+    assert [(line["event"], line["error"]) for line in lines] == [("model.faulted", sentence)]
+
+
+def test_one_that_swallows_the_interruption_is_interrupted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hftd.live.guard.AGAIN_S", SOON_S)
+    guard = Guard(budget_s=SOON_S, first_call_s=SOON_S)
+    assert list(guard(running(toy(will_not_be_stopped), "bad"), 7, "on_bar", (None,))) == []
+    assert len(guard.take_faults(5)) == 1
+
+
+def test_the_traceback_begins_in_the_model() -> None:
+    with capture_logs() as lines:
+        Guard()(running(toy(leaves), "bad"), 7, "on_bar", (None,))
+    (line,) = lines
+    _, _, trace = line["exc_info"]
+    assert trace.tb_frame.f_globals["__name__"].startswith("tests.")
+
+
+def test_what_answers_in_time_is_passed_on_and_a_known_fault_is_left_out() -> None:
+    guard = Guard([ModelFaulted(5, "good", 7, "then")])
+    model = running(toy(lambda bar: buy(2, "SPY")), "good")
+    assert list(guard(model, 7, "on_bar", (None,))) == []
+    assert list(guard(model, 8, "on_bar", (None,))) == [buy(2, "SPY")]
+    assert guard.take_faults(5) == []
