@@ -3,6 +3,7 @@
 import os
 import sys
 from datetime import datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -39,6 +40,9 @@ TapeOption = Annotated[
 
 def main() -> None:
     """Run a command and exit with its status: 0, 1, 2 usage, 78 configuration, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a locale that lacks a character costs that character alone
     try:
         app(prog_name="hftd")
     except HftdError as error:
@@ -107,7 +111,9 @@ def check(
     overrides = {"exchange.tape": tape} if tape else {}
     found = Found(os.environ, settings_option=settings, state_option=state, overrides=overrides)
     results = run_checks(ALL_CHECKS, found)
-    print(as_json(results) if json else check_text(results, colour=sys.stdout.isatty()))
+    print(
+        as_json(results) if json else check_text(results, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ)
+    )
     raise typer.Exit(exit_status_of(results))
 
 

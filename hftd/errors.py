@@ -1,11 +1,11 @@
 """Errors a user may meet, each a sentence that says where, what, and what instead.
 
     HftdError                 exit status 1
-    ├── ConfigurationError    exit status 78: settings, model files, keys; a restart will not cure it
+    ├── ConfigurationError    exit status 78: settings, model files, keys, tapes; a restart will not cure it
     │   ├── SettingsError
     │   ├── ModelError
-    │   └── CredentialsError
-    ├── DataError             tapes and recorded data
+    │   ├── CredentialsError
+    │   └── DataError         tapes and recorded data
     ├── CalendarError         no session where one was asked for
     ├── StateError            state directory, journal, another daemon on the same state
     └── BrokerError           the broker refused, failed or could not be reached
@@ -41,7 +41,7 @@ class CredentialsError(ConfigurationError):
     """Keys are missing or refused."""
 
 
-class DataError(HftdError):
+class DataError(ConfigurationError):
     """Recorded data do not hold what they should."""
 
 

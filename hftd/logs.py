@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, MutableMapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, TextIO
 
@@ -59,8 +60,9 @@ class _Output:
 
     def msg(self, line: str) -> None:
         if line:
-            self._stream.write(f"{line}\n")
-            self._stream.flush()
+            with suppress(OSError):  # a full disk or a closed terminal: what is traded matters more than what is told
+                self._stream.write(f"{line}\n")
+                self._stream.flush()
 
     debug = info = warning = error = critical = exception = log = msg
 

@@ -1,11 +1,12 @@
 """The state directory: where hftd keeps what must survive, and the lock that keeps a second daemon out of it."""
 
+import errno
 import fcntl
 import os
 import shutil
 import struct
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hftd.errors import StateError
@@ -35,23 +36,33 @@ def state_directory(option: str | Path | None = None, environment: Mapping[str, 
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StateError(f"state directory {state}: cannot be made: {error.strerror}; {_ELSEWHERE}") from error
-    if not os.access(state, os.R_OK | os.W_OK | os.X_OK) or not _can_write(state):
-        raise StateError(f"state directory {state}: cannot be written to by this user; {_ELSEWHERE}")
+    if reason := _why_not(state):
+        raise StateError(f"state directory {state}: {reason}{_ELSEWHERE}")
     return state
 
 
 _ELSEWHERE = "give another with --state DIR"
 
 
-def _can_write(state: Path) -> bool:
-    """Whether a file can be made there: access rights do not tell of a read-only or full file system."""
+_REASONS = {
+    errno.ENOSPC: "the disk is full; make room, or ",
+    errno.EDQUOT: "the disk quota is used up; make room, or ",
+    errno.EROFS: "the file system is read-only; ",
+}
+
+
+def _why_not(state: Path) -> str:
+    """Why no file can be made there, to be followed by an advice; "" when one can."""
     probe = state / f".probe-{os.getpid()}"
     try:
         probe.write_bytes(b"hftd")
-        probe.unlink()
-    except OSError:
-        return False
-    return True
+        list(state.iterdir())
+    except OSError as error:
+        return _REASONS.get(error.errno or 0, "cannot be written to by this user; ")
+    finally:
+        with suppress(OSError):
+            probe.unlink()
+    return ""
 
 
 def free_bytes(state: Path) -> int:

@@ -76,3 +76,15 @@ def test_the_lock_ends_with_its_process(tmp_path, other_daemon):
 
 def test_nobody_holds_a_directory_without_a_lock(tmp_path):
     assert holder(tmp_path) is None
+
+
+def test_a_full_disk_is_called_so(monkeypatch, tmp_path):
+    import errno
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(StateError, match=r"the disk is full; make room, or give another with --state DIR"):
+        state_directory(tmp_path / "state")
+    assert list((tmp_path / "state").iterdir()) == []

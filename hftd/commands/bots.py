@@ -15,6 +15,7 @@ import structlog
 
 from hftd.commands.text import columns
 from hftd.errors import BrokerUnavailable, CredentialsError, SettingsError
+from hftd.live.endings import when_told_to_end
 from hftd.live.supervisor import Child, supervise
 from hftd.model.verify import verified
 from hftd.settings import Settings
@@ -53,7 +54,7 @@ class _Account:
 
 
 def run_bots(settings: Settings, wanted: Bots) -> Ran:
-    """Run the bots until all have ended or SIGINT or SIGTERM comes.
+    """Run the bots until all have ended or it is told to end.
 
     Raises SettingsError, ModelError or CredentialsError before anything is started.
     """
@@ -75,8 +76,7 @@ async def _run(settings: Settings, wanted: Bots, models: Sequence[str]) -> Ran:
         caught.append(number)
         stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped, number)
+    when_told_to_end(stopped)
     async with _exchange(settings, wanted, stop) as (url, accounts):
         children = [
             _child(settings, wanted, account, models[index % len(models)], url)

@@ -1,6 +1,7 @@
 """The checks of `hftd check` that need the broker: keys, reachability, agreement on the time."""
 
 import asyncio
+from pathlib import Path
 
 from hftd.calendar import Calendar
 from hftd.clock import wall_ns
@@ -34,16 +35,21 @@ def check_credentials(found: Found) -> str:
 def check_broker(found: Found) -> str:
     settings = _settings(found)
     if _is_embedded(settings):
-        tape = settings.exchange.tape
-        return (
-            f"the daemon starts its own simulated exchange, playing {tape}"
-            if tape
-            else ("the daemon starts its own simulated exchange")
-        )
+        if settings.exchange.tape is None:
+            return "the daemon starts its own simulated exchange"
+        return f"the daemon starts its own simulated exchange, playing {_sessions_of(settings, settings.exchange.tape)}"
     account, _ = asyncio.run(_asked(settings, found))
     if account.trading_blocked or account.status != "ACTIVE":
         raise BrokerError(f"{settings.broker.name}: the account is {account.status} or may not trade; ask the broker")
     return f"{settings.broker.name} answers: account {account.status}, cash {cents(account.cash):,}"
+
+
+def _sessions_of(settings: Settings, tape: Path) -> str:
+    """What there is on a tape, which is read as the exchange will. Raises DataError."""
+    from hftd.exchange.market.tape import Tape
+
+    days = Tape(tape, Calendar(), settings.symbols).days
+    return f"{tape}: {len(days)} session{'s'[: len(days) != 1]}, {days[0]} to {days[-1]}"
 
 
 def check_clock(found: Found) -> str:

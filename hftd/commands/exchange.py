@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from hftd.exchange.market.bots.settings import settings_of
 from hftd.exchange.market.queues import Queue
 from hftd.exchange.server.config import ExchangeConfig
 from hftd.exchange.venue.fees import Fees
+from hftd.live.endings import when_told_to_end
 from hftd.state import state_path
 
 FASTEST = 1_000_000
@@ -74,13 +74,12 @@ def exchange_config(
 
 
 def run_exchange_command(config: ExchangeConfig, *, json: bool) -> None:
-    """Run it until SIGINT or SIGTERM; the first line of standard output tells where it is."""
+    """Run it until told to end; the first line of standard output tells where it is."""
     from hftd.exchange.server.run import announcement, run_exchange
 
     async def until_told_to_stop() -> None:
         stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        when_told_to_end(lambda _: stop.set())
         await run_exchange(config, lambda addresses: print(announcement(addresses, as_json=json), flush=True), stop)
 
     asyncio.run(until_told_to_stop())

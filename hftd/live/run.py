@@ -24,6 +24,7 @@ from hftd.live.connection import Connection, connect_to
 from hftd.live.control import ControlServer, socket_path
 from hftd.live.crash_points import arm
 from hftd.live.daemon import Daemon, Outcome, Plan
+from hftd.live.endings import when_told_to_end
 from hftd.live.systemd import Notifier
 from hftd.live.view import halts_view, number, orders_view, positions_of, positions_view, session_view
 from hftd.model.verify import VerifiedModel, verified
@@ -101,8 +102,7 @@ def _stop_on_signals(daemon: Daemon, caught: list[signal.Signals]) -> None:
         caught.append(received)
         daemon.stop()
 
-    for number_ in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number_, stop, number_)
+    when_told_to_end(stop)
 
 
 def make_plan(settings: Settings, state: Path, models: Iterable[VerifiedModel]) -> Plan:

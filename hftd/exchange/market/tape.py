@@ -57,7 +57,10 @@ class Tape:
         self.symbols = tuple(sorted(self._bars))
         self.sessions = _sessions_with_bars(self._bars, calendar)
         if not self.sessions:
-            raise DataError(f"tape {file}: no row lies in a session of calendar {calendar.name}")
+            raise DataError(
+                f"tape {file}: no row lies in a session of calendar {calendar.name}; "
+                f"its times are read as UTC unless they have a zone, like 2026-11-20T09:30:00-05:00"
+            )
         self.days: tuple[date, ...] = tuple(session.day for session in self.sessions)
         self.bars_outside = self._count_outside()
 
@@ -105,7 +108,7 @@ def read_tape(file: Path) -> dict[str, BarColumns]:
     missing = [name for name in COLUMNS if name not in table.column_names]
     if missing:
         hint = suggestion(missing[0], table.column_names)
-        raise DataError(f"tape {file}: no column {missing[0]!r}; {hint} A tape has {', '.join(COLUMNS)}")
+        raise DataError(f"tape {file}: no column {missing[0]!r}; {hint}; a tape has {', '.join(COLUMNS)}")
     if table.num_rows == 0:
         raise DataError(f"tape {file}: no rows")
     time_ns = _times(file, table.column("timestamp"))
@@ -126,7 +129,7 @@ def _read(file: Path) -> Any:
     if reader is None:
         raise DataError(f"tape {file}: expected a file named .parquet or .csv, found {file.suffix or 'no ending'}")
     if not file.is_file():
-        raise DataError(f"tape {file}: no such file")
+        raise DataError(f"tape {file}: {'is a folder' if file.is_dir() else 'no such file'}")
     try:
         return reader(file)
     except (arrow.ArrowException, OSError) as error:
