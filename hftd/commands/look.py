@@ -12,7 +12,7 @@ from hftd.journal import Journal, latest
 from hftd.live.control import ask_first, sockets_to_ask
 from hftd.live.recovery import reviewed
 from hftd.live.view import orders_view, positions_view, session_view
-from hftd.state import state_path
+from hftd.state import LOCK_NAME, state_path
 
 Row = dict[str, Any]
 
@@ -41,9 +41,17 @@ def positions_of(state: Path | None, environment: Mapping[str, str]) -> list[Row
 def _last(state: Path) -> Engine:
     path = latest(state)
     if path is None:
-        raise StateError(f"state directory {state}: no daemon runs on it and none has; hftd run starts one")
+        raise StateError(
+            f"state directory {state}: no daemon runs on it and none has; hftd run starts one{_elsewhere(state)}"
+        )
     with Journal.read(path) as journal:
         return reviewed(journal)
+
+
+def _elsewhere(state: Path) -> str:
+    """A hint at the folder that `make run` uses."""
+    here = Path("state").absolute()
+    return f"; was --state {here.name} meant?" if here != state and (here / LOCK_NAME).exists() else ""
 
 
 def status_text(status: Row) -> str:
@@ -51,12 +59,17 @@ def status_text(status: Row) -> str:
     session = status["session"]
     if status["running"]:
         lines = [status["line"]]
-        counted = f"{status['bars']} bars, {status['orders']} orders, {status['fills']} fills since it started"
+        counted = f"{status['bars']} bars, {status['orders']} orders, {status['fills']} fills so far"
         lines.append(counted)
     else:
         lines = ["not running"]
     lines += [halt_text(halt) for halt in status.get("halts", [])]
     if session is not None:
+        lines += [
+            f"paused: {running['model']} has failed, the log says how; it is tried again at the next open"
+            for running in session["models"]
+            if running["paused"]
+        ]
         held = ", ".join(f"{symbol} {quantity:+}" for symbol, quantity in session["position"].items()) or "flat"
         money = f"cash {_dollars(session['cash'])}, P&L {cents(decimal_of(session['pnl'])):+,}"
         lines.append(f"session {session['day']}: {held}, {money}")

@@ -91,9 +91,18 @@ def _time_limit(limit_s: float) -> Iterator[None]:
 
 def _own_part(trace: TracebackType | None) -> TracebackType | None:
     """The traceback without the frames of hftd that lead to the model; None when nothing is left."""
-    while trace and trace.tb_frame.f_globals.get("__name__", "").startswith("hftd."):
+    while trace and _is_ours(trace):
         trace = trace.tb_next
+    last = trace
+    while last and last.tb_next:
+        if _is_ours(last.tb_next) and last.tb_next.tb_next is None:
+            last.tb_next = None  # the interruption itself
+        last = last.tb_next
     return trace
+
+
+def _is_ours(trace: TracebackType) -> bool:
+    return str(trace.tb_frame.f_globals.get("__name__", "")).startswith("hftd.")
 
 
 def _sentence(error: BaseException, hook: str) -> str:

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from hftd.commands.look import status_of
 from hftd.domain.commands import SubmitOrder
+from hftd.errors import StateError
+from hftd.state import lock, state_directory
 from tests.conftest import MakeHome
 from tests.running import Ended, Home, write_tape
 
@@ -64,7 +67,7 @@ def test_status_of_a_running_daemon(asked: Asked) -> None:
     assert [model["model"] for model in status["session"]["models"]] == ["volume_17_31"]
     first, second, third = asked.during["status"].out.splitlines()
     assert first.startswith("open until 16:00 ET · volume_17_31 · ") and " · SPY -5 · P&L " in first
-    assert second.endswith(" bars, 1 orders, 1 fills since it started")
+    assert second.endswith(" bars, 1 orders, 1 fills so far")
     assert third.startswith("session 2019-02-11: SPY -5, cash 100,")
 
 
@@ -112,3 +115,11 @@ def test_where_no_daemon_has_run_it_says_how_to_start_one(home: Home, name: str)
     assert ended.log == (
         f"hftd: state directory {home.state}: no daemon runs on it and none has; hftd run starts one\n"
     )
+
+
+def test_a_state_directory_in_the_folder_is_pointed_at(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    with lock(state_directory(home.folder / "state")):
+        pass
+    monkeypatch.chdir(home.folder)
+    with pytest.raises(StateError, match=r"hftd run starts one; was --state state meant\?$"):
+        status_of(home.folder / "elsewhere", {})

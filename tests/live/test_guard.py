@@ -79,6 +79,10 @@ def test_the_traceback_begins_in_the_model() -> None:
     (line,) = lines
     _, _, trace = line["exc_info"]
     assert trace.tb_frame.f_globals["__name__"].startswith("tests.")
+    with capture_logs() as lines:
+        Guard(first_call_s=SOON_S)(running(toy(never_returns), "bad"), 7, "on_bar", (None,))
+    _, _, trace = lines[0]["exc_info"]
+    assert trace.tb_frame.f_code is never_returns.__code__ and trace.tb_next is None
 
 
 def test_what_answers_in_time_is_passed_on_and_a_known_fault_is_left_out() -> None:

@@ -163,6 +163,7 @@ def test_a_model_that_raises_is_paused_and_the_daemon_goes_on(home: Home, tape: 
     assert ended.log.count("Traceback") == 1
     (paused,) = ended.lines("model.paused")
     assert 'model=faulty error="ZeroDivisionError in on_bar: the third bar" until="the next open"' in paused
+    assert "paused: faulty has failed, the log says how; it is tried again at the next open\n" in home.run("status").out
     assert ended.json["bars"] == BARS
     assert ended.json["signals"] == {"buy": 2, "sell": 0}
     assert "side=buy quantity=1 symbol=SPY\n" in ended.log  # without a reason, nothing is said of one
