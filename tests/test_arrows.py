@@ -17,7 +17,11 @@ TIME = {"clock", "calendar"}
 PURE = {"domain", "engine", "model.contract"}
 EXCHANGE = {"exchange", "exchange.book", "exchange.venue", "exchange.market", "exchange.server"}
 EVERYTHING = (
-    WORDS | TIME | PURE | EXCHANGE | {"", "model", "journal", "broker", "settings", "state", "logs", "live", "commands"}
+    WORDS
+    | TIME
+    | PURE
+    | EXCHANGE
+    | {"", "model", "journal", "broker", "settings", "state", "logs", "analytics", "live", "commands"}
 )
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -31,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": {"domain", "model.contract"} | WORDS,
     "engine": {"domain", "model.contract"},
     "journal": {"domain", "errors"},
+    "analytics": {"domain", "engine", "model.contract"},
     "broker": {"domain"} | TIME | WORDS,
     "broker.inprocess": {"domain", "broker", "exchange.market", "exchange.venue"} | TIME,
     "exchange": set(),
@@ -50,7 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 """Rooms by their names under `hftd`; "" is hftd/__init__.py. A room may always import itself."""
 
 IMPURE = {"asyncio", "time", "random", "socket", "logging", "threading", "subprocess", "structlog", "sqlite3"}
-PURE_ROOMS = ("domain", "engine", "model.contract", "exchange.venue", "exchange.book")
+PURE_ROOMS = ("domain", "engine", "analytics", "model.contract", "exchange.venue", "exchange.book")
 
 HEAVY = ("pandas", "alpaca", "numba", "pyarrow", "aiohttp", "numpy", "pandas_market_calendars", "sqlite3")
 
