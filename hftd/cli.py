@@ -301,6 +301,9 @@ def exchange(
     fees: Annotated[
         Literal["none", "regulatory", "per_share", "maker_taker"], typer.Option(help="What trading costs")
     ] = "none",
+    latency: Annotated[
+        str, typer.Option(metavar="POLICY", help="How long orders are on their way: none, constant:5ms, ...")
+    ] = "none",
     queue: Annotated[
         Literal["off", "front", "back", "proportional"],
         typer.Option(help="Where in a tape's quotes an order rests; off fills whatever the size"),
@@ -355,6 +358,7 @@ def exchange(
         seed=seed,
         bots=bots,
         fees=fees,
+        latency=latency,
         queue=queue,
         participation=participation,
         state=state,

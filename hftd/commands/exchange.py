@@ -8,6 +8,7 @@ from pathlib import Path
 from hftd.domain.convert import decimal_of
 from hftd.errors import SettingsError
 from hftd.exchange.market.bots.settings import settings_of
+from hftd.exchange.market.latencies import latency_of
 from hftd.exchange.market.queues import Queue
 from hftd.exchange.server.config import ExchangeConfig
 from hftd.exchange.venue.fees import Fees
@@ -25,6 +26,7 @@ def exchange_config(
     seed: int,
     bots: str,
     fees: str,
+    latency: str,
     queue: str,
     participation: float | None,
     state: Path | None,
@@ -57,6 +59,7 @@ def exchange_config(
         seed=seed,
         bots=settings_of(bots),
         fees=Fees(fees),
+        latency=latency_of(latency),
         queue=None if queue == "off" else Queue(queue),
         participation=None if participation is None else decimal_of(participation),
         tape=tape,

@@ -95,7 +95,8 @@ def exchange_arguments(settings: Settings, state: Path, *, wait: bool = True) ->
     arguments = [
         *("--json", "--tied", "--state", str(state / "exchange"), "--port", str(exchange.port)),
         *("--speed", str(exchange.speed), "--seed", str(exchange.seed), "--cash", str(exchange.cash)),
-        *("--fees", exchange.fees, "--requests-a-minute", str(exchange.requests_a_minute)),
+        *("--fees", exchange.fees, "--latency", exchange.latency),
+        *("--requests-a-minute", str(exchange.requests_a_minute)),
         *("--symbols", ",".join(symbols), "--log-format", settings.log.format, "--log-level", _log_level(settings)),
         *(word for name in exchange.accounts for word in ("--account", name)),
     ]

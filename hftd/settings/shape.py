@@ -76,6 +76,13 @@ def _off_if_none(value: object) -> object:
     return "off" if value is None else str(value) if isinstance(value, Decimal) else value
 
 
+def _latency(value: str) -> str:
+    number = r"\d+(\.\d+)?(ns|us|ms|s)?"
+    if not re.fullmatch(rf"none|constant:{number}|normal:{number}(,{number}){{1,2}}|recorded:.+", value):
+        raise ValueError("expected none, constant:5ms, normal:5ms,2ms,1ms or recorded:FILE")
+    return value
+
+
 Number = Annotated[Decimal, BeforeValidator(_no_bool)]
 Count = Annotated[int, BeforeValidator(_no_bool)]
 MAY_BE_OFF = (BeforeValidator(_none_if_off), PlainSerializer(_off_if_none, when_used="json"))
@@ -89,6 +96,7 @@ Seconds = Annotated[float, BeforeValidator(_no_bool)]
 Chance = Annotated[float, BeforeValidator(_no_bool)]
 Duration = Annotated[str, BeforeValidator(_duration)]
 Period = Annotated[str, BeforeValidator(_period)]
+Latency = Annotated[str, AfterValidator(_latency)]
 Url = Annotated[str, AfterValidator(_url)]
 Symbols = Annotated[tuple[Annotated[str, AfterValidator(_symbol)], ...], AfterValidator(_unique)]
 
@@ -215,6 +223,10 @@ class ExchangeSettings(Section):
     )
     fees: Literal["none", "regulatory", "per_share", "maker_taker"] = Field(
         default="none", description="what trading costs: nothing, fees on sales, half a cent a share too, basis points"
+    )
+    latency: Latency = Field(
+        default="none",
+        description="how long orders are on their way: none, constant:5ms, normal:5ms,2ms,1ms or recorded:FILE",
     )
     cash: Number = Field(default=Decimal(100_000), gt=0, description="dollars in a new account")
     accounts: Annotated[tuple[str, ...], AfterValidator(_unique)] = Field(

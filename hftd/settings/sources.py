@@ -194,6 +194,8 @@ def override_layer(overrides: Mapping[str, object]) -> Layer:
 # Paths ---------------------------------------------------------------------------------------------------------------
 
 PATHS: tuple[tuple[str, ...], ...] = (("models_folder",), ("exchange", "tape"), ("exchange", "faults"))
+RECORDED = "recorded:"
+"""Begins a latency that is a file."""
 
 
 def resolve_paths(layer: Layer, folder: Path) -> Layer:
@@ -204,4 +206,7 @@ def resolve_paths(layer: Layer, folder: Path) -> Layer:
             place = place.get(name) if isinstance(place, dict) else None
         if isinstance(place, dict) and isinstance(given := place.get(path[-1]), str | Path):
             place[path[-1]] = str(folder.absolute() / Path(given).expanduser())
+    exchange = layer.values.get("exchange")
+    if isinstance(exchange, dict) and str(latency := exchange.get("latency")).startswith(RECORDED):
+        exchange["latency"] = f"{RECORDED}{folder.absolute() / Path(str(latency)[len(RECORDED) :]).expanduser()}"
     return layer

@@ -59,9 +59,8 @@ class Course:
         """When the next moment is due; None when there is none any more."""
         play_ns = self._play.next_ns if self._play else None
         turn_ns = self._next.time_ns if self._next else None
-        if play_ns is None or turn_ns is None:
-            return turn_ns if play_ns is None else play_ns
-        return min(play_ns, turn_ns)
+        due = (play_ns, turn_ns, self.venue.next_arrival_ns)
+        return min((time_ns for time_ns in due if time_ns is not None), default=None)
 
     def advance_to(self, time_ns: int) -> Moment:
         """Let the moment `time_ns` come, with everything that is due then; nothing may be due before."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from hftd.exchange.market.bots.settings import BotMarketSettings
 from hftd.exchange.market.queues import Queue
 from hftd.exchange.venue.fees import Fees
+from hftd.exchange.venue.latency import Latency
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 USUAL_BOTS = BotMarketSettings()
@@ -26,7 +27,7 @@ class ExchangeConfig:
     `faults` is a schedule of faults; `control_port` opens the control address for more of them (0: a free port).
     On a tape, `queue` says where in a quote's size an order stands that rests (None: sizes are not looked at), and
     `participation` which part of a minute's volume users may trade at most, above 0 and up to 1.
-    `fees` is what trading costs.
+    `fees` is what trading costs, `latency` how long orders and cancellations are on their way.
     `data_sockets` is how many market-data sockets an account may have at once, 0 for any number.
     `partial_fill_chance` and `reject_chance` are probabilities, drawn from `seed`.
     """
@@ -54,6 +55,7 @@ class ExchangeConfig:
     queue: Queue | None = None
     participation: Decimal | None = None
     fees: Fees = Fees.NONE
+    latency: Latency | None = None
 
     @property
     def keeps_wall_time(self) -> bool:

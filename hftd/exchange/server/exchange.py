@@ -169,6 +169,7 @@ class Exchange:
             if not self._untold:
                 asyncio.get_running_loop().call_soon(self._tell_untold)
             self._untold += happenings
+            self._notify()  # what is under way may be due before anything else
 
     def mark_late(self, connection: Connection) -> None:
         """A lockstep socket has authenticated: during a hold it gets the hold's mark at once."""

@@ -91,6 +91,7 @@ def make_venue(
         partial_fill_chance=config.partial_fill_chance,
         reject_chance=config.reject_chance,
         fees=SCHEDULES[config.fees],
+        latency=config.latency,
     )
     draw = np.random.default_rng(config.seed).random
     venue = Venue(settings, market.liquidity, assets, lambda: str(uuid4()), draw)

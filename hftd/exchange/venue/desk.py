@@ -1,12 +1,13 @@
 """Where accepted orders are worked: released, filled, triggered, ended, with their families and what they hold.
 
-An open order is in exactly one of these places: waiting (for the open, the end of a halt, a price), held (a leg whose
-parent is not filled), watched (a stop not reached yet), in an auction, resting in the liquidity, or asleep (a lasting
-order while the market is closed).
+An open order is in exactly one of these places: under way to the market, waiting (for the open, the end of a halt, a
+price), held (a leg whose parent is not filled), watched (a stop not reached yet), in an auction, resting in the
+liquidity, or asleep (a lasting order while the market is closed).
 """
 
 from collections.abc import Callable, Mapping
 from decimal import ROUND_DOWN, Decimal
+from heapq import heappop, heappush
 
 from hftd.domain.convert import SECOND_NS, decimal_of, text_of
 from hftd.domain.orders import OrderClass, OrderStatus, OrderType, ReportKind, Side, TimeInForce
@@ -86,6 +87,9 @@ class Desk:
         self.watched: Shelf = {}
         self.auctions: dict[TimeInForce, Shelf] = {TimeInForce.OPG: {}, TimeInForce.CLS: {}}
         self.resting: Shelf = {}
+        self.sent = 0
+        self._under_way: list[tuple[int, int, str]] = []
+        self._latest_ns: dict[str, int] = {}
 
     # Entering
 
@@ -95,6 +99,55 @@ class Desk:
         set_terms(order, self._prices)
         self._records.add_order(order)
         self._tell(order, ReportKind.PENDING_NEW if self._may_work(order) else ReportKind.ACCEPTED)
+
+    def send(self, order: Order) -> None:
+        """An accepted order sets out: it is worked when it arrives, which is now if there is no latency."""
+        if order.arrives_at_ns is None:
+            self._enter(order)
+        else:
+            self._expect(order.arrives_at_ns, order)
+
+    def send_cancel(self, order: Order) -> None:
+        """A cancellation sets out."""
+        if (due_ns := self.arrival_ns(order.account_id)) is None:
+            self.end(order, ReportKind.CANCELED)
+        elif order.cancel_arrives_at_ns is None:
+            order.cancel_arrives_at_ns = due_ns
+            self._tell(order, None)
+            self._expect(due_ns, order)
+
+    def arrival_ns(self, account_id: str) -> int | None:
+        """When a message of an account that is sent now will arrive, never before an earlier one; None: at once."""
+        if self._settings.latency is None:
+            return None
+        due_ns = self.time_ns + self._settings.latency.of(self.sent, self._draw)
+        self.sent += 1
+        self._latest_ns[account_id] = max(due_ns, self._latest_ns.get(account_id, 0))
+        return self._latest_ns[account_id]
+
+    @property
+    def next_arrival_ns(self) -> int | None:
+        """When the next message arrives; None when none is under way."""
+        return self._under_way[0][0] if self._under_way else None
+
+    def let_arrive(self) -> None:
+        """Deal with what has arrived by now, in the order of arrival."""
+        while self._under_way and self._under_way[0][0] <= self.time_ns:
+            due_ns, _, order_id = heappop(self._under_way)
+            order = self._records.orders[order_id]
+            if order.is_open and order.arrives_at_ns == due_ns:
+                order.arrives_at_ns = None
+                self._enter(order)
+            elif order.is_open and order.cancel_arrives_at_ns == due_ns:
+                self.end(order, ReportKind.CANCELED)
+
+    def _expect(self, due_ns: int, order: Order) -> None:
+        heappush(self._under_way, (due_ns, order.sequence, order.id))
+
+    def _enter(self, order: Order) -> None:
+        self.release(order)
+        if order.order_class is OrderClass.OCO and order.parent is None and order.is_open:
+            self.watch_if_shared(self._records.orders[order.legs[0]])
 
     def keep(self, leg: Order) -> None:
         """Enter a leg that is not to be worked yet."""
@@ -398,7 +451,9 @@ class Desk:
 
     def wake(self, order: Order) -> None:
         """Take up an open order again after the market was closed or halted."""
-        if order.status is OrderStatus.ACCEPTED:
+        if order.arrives_at_ns is not None:
+            return
+        if order.status in (OrderStatus.ACCEPTED, OrderStatus.PENDING_NEW):
             self.release(order)
         elif order.status in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED) and self._is_asleep(order):
             self.place(order)
@@ -414,7 +469,12 @@ class Desk:
 
     def restore(self, order: Order) -> None:
         """Put an open order of an earlier life where it was, without trading."""
-        if order.status is OrderStatus.ACCEPTED:
+        for due_ns in (order.arrives_at_ns, order.cancel_arrives_at_ns):
+            if due_ns is not None:
+                self._expect(due_ns, order)
+        if order.arrives_at_ns is not None:
+            return
+        if order.status in (OrderStatus.ACCEPTED, OrderStatus.PENDING_NEW):
             _put(self.waiting, order)
         elif order.status is OrderStatus.HELD:
             self.watch_if_shared(order)

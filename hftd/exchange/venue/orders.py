@@ -69,7 +69,8 @@ class Order(Struct):
     known once it has a price. `filled_value` is the sum of price times quantity over its fills, in dollars.
     `triggered` tells that a stop has been reached. `held_buying_power` (dollars) and `held_quantity` (shares) are what
     it keeps from other orders while it works; `hold_price` is what a share of an opening order holds, None while no
-    price is known. `legs` and `parent` are order ids.
+    price is known. `legs` and `parent` are order ids. `arrives_at_ns` and `cancel_arrives_at_ns` are set while
+    the order itself, or its cancellation, is on its way to the market.
     """
 
     id: str
@@ -112,6 +113,8 @@ class Order(Struct):
     hold_price: Decimal | None = None
     held_buying_power: Decimal = ZERO
     held_quantity: Decimal = ZERO
+    arrives_at_ns: int | None = None
+    cancel_arrives_at_ns: int | None = None
 
     @property
     def remaining(self) -> Decimal:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from hftd.domain.convert import DAY_NS, MINUTE_NS
+from hftd.exchange.venue.latency import Latency
 
 
 class StopTrigger(StrEnum):
@@ -43,6 +44,7 @@ class VenueSettings(Struct, frozen=True):
     - `limit_distance_max`: the fraction of the price by which a limit may stand beyond the market; None for any.
     - `partial_fill_chance`, `reject_chance`: probabilities, drawn by the callable that is given to the venue.
     - `fees`: what a fill costs.
+    - `latency`: how long orders and cancellations are on their way; None: they act at once.
     - `gtc_life_ns`: after which time lasting orders expire.
     - `mark_every_ns`: the step of the equity curve.
     - `client_order_id_code`: the error code of a repeated client order id.
@@ -58,6 +60,7 @@ class VenueSettings(Struct, frozen=True):
     partial_fill_chance: float = 0.0
     reject_chance: float = 0.0
     fees: FeeSchedule = FeeSchedule()
+    latency: Latency | None = None
     gtc_life_ns: int = 90 * DAY_NS
     mark_every_ns: int = MINUTE_NS
     client_order_id_code: int = 40010001

@@ -5,9 +5,10 @@
         ├──► accepted ┘           │              │         accepted: waits for the open, the end of a halt or a price
         └──► held ────────────────┴──────────────┴──► canceled | expired | replaced | rejected
 
-`held` is a leg whose parent has not been filled, or a stop loss that shares its shares with a take profit. A command
-is carried out at once, so the `pending_cancel` and `pending_replace` of Alpaca's machine last no time here and are
-never entered; neither are the statuses of manual review, suspension and clearing.
+`held` is a leg whose parent has not been filled, or a stop loss that shares its shares with a take profit. A
+cancellation under way leaves an order what it is, and a replacement is carried out at once, so the `pending_cancel` and
+`pending_replace` of Alpaca's machine are never entered; neither are the statuses of manual review, suspension and
+clearing.
 
 `NEXT` answers for each pair of status and happening: the status that follows, or None where the two cannot meet.
 Statuses and their order follow docs.alpaca.markets, "Placing Orders", and FIX 4.2's appendix D.

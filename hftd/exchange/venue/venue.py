@@ -28,6 +28,7 @@ from hftd.exchange.venue.case import Case
 from hftd.exchange.venue.desk import Desk
 from hftd.exchange.venue.drafts import changed, draft, successor
 from hftd.exchange.venue.happenings import Happening
+from hftd.exchange.venue.latency import Normal
 from hftd.exchange.venue.ledger import closed_day
 from hftd.exchange.venue.liquidity import Liquidity
 from hftd.exchange.venue.margin import equity_of, figures_of, position_figures
@@ -63,7 +64,7 @@ _DAILY = frozenset({TimeInForce.DAY, TimeInForce.IOC, TimeInForce.FOK})
 class Standing(Struct, frozen=True):
     """What the venue knows besides its records: small, to be persisted whole with each transaction.
 
-    `session` is the one open now or the last one.
+    `session` is the one open now or the last one; `sent` counts the messages that were under way for a time.
     """
 
     time_ns: int = 0
@@ -73,6 +74,7 @@ class Standing(Struct, frozen=True):
     closing_prices: dict[str, float] = {}
     settled_prices: dict[str, float] = {}
     halted: tuple[str, ...] = ()
+    sent: int = 0
 
 
 class VenueState(Struct, frozen=True):
@@ -99,6 +101,8 @@ class Venue:
         """`new_id` makes unique ids (UUID text); `draw` numbers in [0, 1), needed when `settings` has chances."""
         if draw is None and (settings.partial_fill_chance or settings.reject_chance):
             raise ValueError("a chance of partial fills or of rejection needs `draw`")
+        if draw is None and isinstance(settings.latency, Normal):
+            raise ValueError("a latency that varies needs `draw`")
         self._settings, self._liquidity, self._assets, self._new_id = settings, liquidity, assets, new_id
         self._prices = Prices(liquidity)
         self._records = Records(new_id)
@@ -179,13 +183,12 @@ class Venue:
         case = self._case(account_id, wanted, list(self._records.open_of[account_id].values()))
         check(case, RULES)
         order, *legs = draft(wanted, account_id, case.intent, self._desk.time_ns, self._new_id)
+        order.arrives_at_ns = self._desk.arrival_ns(account_id)
         self._desk.accept(order)
         for leg in legs:
             self._desk.keep(leg)
         accepted = order.copy()
-        self._desk.release(order)
-        if order.order_class is OrderClass.OCO and order.is_open:
-            self._desk.watch_if_shared(legs[0])
+        self._desk.send(order)
         self._desk.collect()
         return accepted
 
@@ -203,10 +206,12 @@ class Venue:
         case = self._case(account_id, wanted, others, order)
         check(case, HELD_REPLACEMENT_RULES if held else REPLACEMENT_RULES)
         following = successor(order, wanted, self._desk.time_ns, self._new_id)
+        if not held:
+            following.arrives_at_ns = self._desk.arrival_ns(account_id)
         self._desk.replace(order, following)
         accepted = following.copy()
         if following.status is not OrderStatus.HELD:
-            self._desk.release(following)
+            self._desk.send(following)
         self._desk.collect()
         return accepted
 
@@ -219,7 +224,7 @@ class Venue:
             return
         if not order.is_open:
             raise already(order.status)
-        self._desk.end(order, ReportKind.CANCELED)
+        self._desk.send_cancel(order)
 
     def cancel_all(self, account_id: str, time_ns: int) -> list[tuple[str, Refusal | None]]:
         """Cancel every open order: the id of each, and why not, if so."""
@@ -227,7 +232,7 @@ class Venue:
         results: list[tuple[str, Refusal | None]] = []
         for order in list(self._records.open_of[account_id].values()):
             if order.is_open:
-                self._desk.end(order, ReportKind.CANCELED)
+                self._desk.send_cancel(order)
             results.append((order.id, None))
         return results
 
@@ -314,15 +319,22 @@ class Venue:
             self._react_to_price(symbol, decimal_of(trade.price), opening=opening, watched=watched)
 
     def on_time(self, time_ns: int) -> None:
-        """Time has come to `time_ns`: expire what is due, collect fills, mark equity."""
+        """Time has come to `time_ns`: let arrive and expire what is due, collect fills, mark equity."""
         step = self._settings.mark_every_ns
         marks = self._desk.is_open and time_ns // step > self._desk.time_ns // step
         self._advance(time_ns)
+        self._desk.collect()
+        self._desk.let_arrive()
         self._desk.collect()
         if not self._desk.is_open:
             self._expire_due()
         if marks:
             self._mark()
+
+    @property
+    def next_arrival_ns(self) -> int | None:
+        """When something that is under way arrives, and `on_time` is to be called; None when nothing is."""
+        return self._desk.next_arrival_ns
 
     def open_session(self, session: Session, time_ns: int) -> None:
         """The market is open: a new day for every account, and queued orders are released."""
@@ -391,6 +403,7 @@ class Venue:
             closing_prices=dict(self._prices.closing),
             settled_prices=dict(self._prices.settled),
             halted=tuple(sorted(self._desk.halted)),
+            sent=self._desk.sent,
         )
 
     def snapshot(self) -> VenueState:
@@ -408,7 +421,7 @@ class Venue:
         """Become what `state` says, in a venue just made. Working orders rest in the liquidity again."""
         records, desk, standing = self._records, self._desk, state.standing
         desk.time_ns, desk.session, desk.is_open = standing.time_ns, standing.session, standing.is_open
-        desk.halted = set(standing.halted)
+        desk.halted, desk.sent = set(standing.halted), standing.sent
         self._prices.last, self._prices.closing = dict(standing.last_prices), dict(standing.closing_prices)
         self._prices.settled = dict(standing.settled_prices)
         for account in state.accounts:

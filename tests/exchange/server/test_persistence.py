@@ -20,6 +20,7 @@ from hftd.exchange.server.app import RunningExchange, serve
 from hftd.exchange.server.config import ExchangeConfig
 from hftd.exchange.server.keys import load_keys
 from hftd.exchange.server.store import Store
+from hftd.exchange.venue.latency import Constant
 
 ASKED = (
     "/v2/account",
@@ -93,6 +94,23 @@ async def test_orders_work_on_after_a_restart(start: Start) -> None:
     await again.advance_to(CLOSE_NS)
     order = await Rest(again).get("/v2/orders:by_client_order_id", client_order_id="working")
     assert order["status"] == "expired"
+
+
+async def test_an_order_under_way_arrives_at_its_time_after_a_restart(start: Start) -> None:
+    latency = Constant(5_000_000)
+    running = await start(latency=latency)
+    await running.advance_to(OPEN_NS + 10 * MINUTE_NS)
+    order = await Rest(running).order()
+    assert order["status"] == "pending_new"
+    await running.stop()
+    again = await start(latency=latency)
+    rest, path = Rest(again), f"/v2/orders/{order['id']}"
+    await again.advance_to(OPEN_NS + 10 * MINUTE_NS + latency.delay_ns - 1)
+    assert (await rest.get(path))["status"] == "pending_new"
+    await again.advance_to(OPEN_NS + 10 * MINUTE_NS + latency.delay_ns)
+    filled = await rest.get(path)
+    assert filled["status"] == "filled"
+    assert ns_of_rfc3339(filled["filled_at"]) == ns_of_rfc3339(filled["submitted_at"]) + latency.delay_ns
 
 
 async def test_an_order_does_not_trade_at_quotes_from_before_it(start: Start) -> None:
