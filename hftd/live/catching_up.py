@@ -48,6 +48,11 @@ class Ask(Protocol):
     async def __call__(self, question: Callable[[], Awaitable[Result]], /) -> Result | None: ...
 
 
+async def once(question: Callable[[], Awaitable[Result]]) -> Result | None:
+    """Ask, and raise BrokerError when there is no answer."""
+    return await question()
+
+
 class CatchUp:
     """Brings a trader and the broker's books together. `is_stopping` tells whether to leave off."""
 

@@ -24,6 +24,7 @@ from hftd.exchange.market.random_walk import RandomMarket
 from hftd.journal import Journal, journal_path
 from hftd.live.daemon import Daemon, Outcome, Plan
 from hftd.live.recovery import Step, steps_of
+from hftd.live.services import Service
 from hftd.live.systemd import Notifier
 from hftd.model.contract import build
 from hftd.model.load import load_model
@@ -143,6 +144,7 @@ class Walk(Journals):
         self.course = make_course(exchange_calendar, RandomMarket(("SPY",), seed=1), self.clock.now_ns())
         self.broker = InProcessBroker(self.clock, self.course, CASH)
         self.plan = make_plan(state, flatten_minutes, parameters or BUSY)
+        self.services: list[Service] = []
         self.told: list[Any] = []
 
     async def live(self, until: str, then: Callable[[], Any] = lambda: None) -> Outcome:
@@ -167,6 +169,7 @@ class Walk(Journals):
             notifier=Notifier(""),
             hear_clock=self.broker.connect_clock,
             done=self.broker.release,
+            services=self.services,
         )
 
     def logged(self, event: str) -> list[Any]:

@@ -1,0 +1,72 @@
+"""Holding our books against the broker's: orders that have gone quiet during a session, the account at its end."""
+
+from collections.abc import Container, Mapping
+from decimal import Decimal
+
+import structlog
+
+from hftd.broker.base import Broker
+from hftd.clock import Clock
+from hftd.domain.convert import MINUTE_NS, text_of
+from hftd.domain.orders import OrderStatus
+from hftd.engine.engine import Engine
+from hftd.errors import BrokerError
+from hftd.live.catching_up import CatchUp
+from hftd.live.trader import Trader
+
+log = structlog.get_logger()
+
+CHECK_NS = MINUTE_NS
+"""How often during a session the broker is asked about working orders: a socket may be mute, and nothing tells."""
+
+
+class Audit:
+    """Asks without waiting: a broker that is away is asked the next time. `next_check_ns` is when that is."""
+
+    def __init__(self, broker: Broker, clock: Clock, glance: CatchUp, symbols: Container[str]) -> None:
+        self.next_check_ns = 0
+        self._broker = broker
+        self._clock = clock
+        self._glance = glance
+        self._symbols = symbols
+        self._working_before: dict[str, tuple[OrderStatus, Decimal]] = {}
+
+    def begin(self) -> None:
+        """The session is open, and all orders were asked about just now."""
+        self.next_check_ns = self._clock.now_ns() + CHECK_NS
+
+    async def check_quiet_orders(self, trader: Trader) -> None:
+        """If it is time, ask about the orders of which nothing was heard since the last check."""
+        if self._clock.now_ns() < self.next_check_ns:
+            return
+        self.begin()
+        before, working = self._working_before, trader.engine.working
+        self._working_before = {id: (order.status, order.filled_quantity) for id, order in working.items()}
+        await self.check_orders(trader, {id for id, stands in self._working_before.items() if before.get(id) != stands})
+
+    async def check_orders(self, trader: Trader, besides: Container[str] = ()) -> None:
+        """Ask what became of working orders, `besides` some (client order ids)."""
+        try:
+            await self._glance.with_orders(trader, {}, besides)
+        except BrokerError as error:
+            log.warning("broker.unreachable", asked="orders", error=str(error))
+
+    async def compare_account(self, engine: Engine, by_hand: Mapping[str, Decimal]) -> None:
+        """Hold our ledger against the broker's, but for the shares that were made by hand."""
+        try:
+            account, positions = await self._broker.account(), await self._broker.positions()
+        except BrokerError as error:
+            log.warning("account.unchecked", error=str(error))
+            return
+        held = {position.symbol: position.quantity - by_hand.get(position.symbol, 0) for position in positions}
+        theirs = {symbol: quantity for symbol, quantity in held.items() if symbol in self._symbols and quantity}
+        if theirs == engine.positions and account.cash == engine.cash:
+            log.info("account.agrees", cash=text_of(account.cash), positions=len(theirs))
+        else:
+            log.warning(
+                "account.differs",
+                ours={symbol: text_of(quantity) for symbol, quantity in engine.positions.items()},
+                brokers={symbol: text_of(quantity) for symbol, quantity in theirs.items()},
+                our_cash=text_of(engine.cash),
+                brokers_cash=text_of(account.cash),
+            )

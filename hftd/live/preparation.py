@@ -1,0 +1,147 @@
+"""Everything that must stand before a session's first bar: connected, recovered, reconciled, warmed up."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+
+from hftd.broker.base import Broker
+from hftd.calendar import Calendar
+from hftd.clock import Clock
+from hftd.domain.account import Account
+from hftd.domain.commands import SubmitOrder
+from hftd.domain.convert import SECOND_NS
+from hftd.domain.events import PortfolioCarried
+from hftd.domain.session import Session
+from hftd.engine.engine import Engine
+from hftd.engine.state import HookCaller, RunningModel
+from hftd.engine.tally import Tally
+from hftd.journal import Journal, journal_path
+from hftd.live.catching_up import CatchUp
+from hftd.live.crash_points import crash_point
+from hftd.live.feed import FeedKeeper
+from hftd.live.plan import Plan
+from hftd.live.pump import Pump
+from hftd.live.recovery import Recovered, recover
+from hftd.live.standing import Standing
+from hftd.live.telling import Telling
+from hftd.live.trader import Trader
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A session that may begin. `by_hand` are the signed shares at the broker that are not ours, by symbol."""
+
+    trader: Trader
+    keeper: FeedKeeper
+    by_hand: dict[str, Decimal]
+
+
+class Preparation:
+    """Prepares one session after another."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        broker: Broker,
+        clock: Clock,
+        calendar: Calendar,
+        pump: Pump,
+        standing: Standing,
+        telling: Telling,
+        tally: Tally,
+        catch_up: CatchUp,
+    ) -> None:
+        self._plan = plan
+        self._broker = broker
+        self._clock = clock
+        self._calendar = calendar
+        self._pump = pump
+        self._standing = standing
+        self._telling = telling
+        self._tally = tally
+        self._catch_up = catch_up
+
+    async def prepare(self, session: Session, *, left_open: bool, counted: bool) -> Prepared | None:
+        """None when told to stop meanwhile. `left_open` tells that the last session may have left orders open,
+        `counted` that what happened in this one before a restart is in the tally."""
+        self._telling.say("connecting", "connecting to the broker")
+        account = await self._pump.patiently(self._connect)
+        if account is None:
+            return None
+        self._standing.is_preparing = True
+        if left_open:
+            await self._finish_last_session(session)
+        trader, unanswered = self._make_trader(session, account, counted=counted)
+        await self._catch_up.with_orders(trader, unanswered)
+        await self._catch_up.with_strangers(trader)
+        by_hand = await self._catch_up.with_positions(trader)
+        crash_point("reconcile.done")
+        in_lockstep = self._pump.lockstep is not None
+        keeper = FeedKeeper(trader, self._broker, self._clock, session, self._plan.symbols, in_lockstep=in_lockstep)
+        if not trader.has_bars:
+            await keeper.warm_up(self._calendar)
+        await keeper.backfill()
+        crash_point("backfill.done")
+        return Prepared(trader, keeper, by_hand)
+
+    async def _connect(self) -> Account:
+        await self._broker.connect(self._pump.receive)
+        symbols = self._plan.symbols
+        await self._broker.subscribe(bars=symbols, updated_bars=symbols, statuses=symbols)
+        return await self._broker.account()
+
+    async def _finish_last_session(self, session: Session) -> None:
+        """What became of orders that the last session left open belongs into its journal, and is carried."""
+        before = journal_path(self._plan.state, session.day)
+        engine = await self._catch_up.with_last_session(self._plan.state, self._plan.run_id, before)
+        if engine is not None:
+            self._standing.keep(engine)
+
+    def _make_trader(
+        self, session: Session, account: Account, *, counted: bool
+    ) -> tuple[Trader, dict[str, SubmitOrder]]:
+        """The trader of `session`, and the orders that may not have been sent before a restart and are still fresh."""
+        journal = self._open_journal(session, account)
+        carried = self._standing.carried
+        recovered = recover(journal, carried.positions, partial(self._make_engine, session))
+        crash_point("session.recovered")
+        trader = self._trader_of(recovered, journal)
+        for event, commands in recovered.steps:
+            trader.recall(event)
+            if not counted:
+                self._tally.add(event, commands)
+        for running in recovered.engine.models.values():
+            journal.add_model(running.model_id, running.fingerprint, running.symbols, running.parameters)
+        if not any(isinstance(event, PortfolioCarried) for event, _ in recovered.steps):
+            trader.take(carried.into(self._clock.now_ns(), account.cash), "journal")
+            crash_point("portfolio.carried")
+        self._standing.begin(trader)
+        fresh_ns = int(self._plan.late_after_s * self._clock.speed * SECOND_NS)
+        return trader, recovered.unanswered(self._clock.now_ns() - fresh_ns)
+
+    def _open_journal(self, session: Session, account: Account) -> Journal:
+        journal = Journal.open(journal_path(self._plan.state, session.day), session, self._plan.run_id)
+        crash_point("journal.opened")
+        journal.set_meta("account_id", account.account_id)
+        journal.set_meta("settings", self._plan.settings_json)
+        return journal
+
+    def _make_engine(self, session: Session, call: HookCaller, besides: Iterable[RunningModel]) -> Engine:
+        """Models that are gone keep what they hold, so that it is flattened, and decide nothing."""
+        models = {running.model_id: running for running in (*besides, *self._plan.make_models())}
+        return Engine(session, models.values(), self._plan.limits, self._plan.run_id, call)
+
+    def _trader_of(self, recovered: Recovered, journal: Journal) -> Trader:
+        return Trader(
+            engine=recovered.engine,
+            journal=journal,
+            guard=recovered.guard,
+            broker=self._broker,
+            clock=self._clock,
+            tally=self._tally,
+            deliver=self._pump.deliver,
+            answered=self._pump.inbox.wake,
+            late_after_s=self._plan.late_after_s,
+            sequentially=self._pump.lockstep is not None,
+        )

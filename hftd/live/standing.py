@@ -1,0 +1,77 @@
+"""What outlives a session: positions and halts carried to the next one, and what a person asks for at any time."""
+
+from hftd.calendar import Calendar
+from hftd.clock import Clock
+from hftd.domain.events import Halt, TradingHalted, TradingResumed
+from hftd.engine.engine import Engine
+from hftd.engine.halts import MANUAL, Halts
+from hftd.live.plan import Plan
+from hftd.live.recovery import Carried, carried_at_last, carried_of, journal_between_sessions
+from hftd.live.trader import Trader
+
+
+class Standing:
+    """How things stand between two sessions. `journaling` is the trader whose journal is open, None while there is
+    none; `is_preparing` tells that it will be there in a moment."""
+
+    def __init__(self, plan: Plan, clock: Clock, calendar: Calendar) -> None:
+        self.carried = Carried()
+        self.journaling: Trader | None = None
+        self.is_preparing = False
+        self._asked: list[TradingHalted | TradingResumed] = []
+        self._plan = plan
+        self._clock = clock
+        self._calendar = calendar
+
+    def read(self) -> None:
+        """Begin with what the last session's journal ended with."""
+        self.carried = carried_at_last(self._plan.state)
+
+    def keep(self, engine: Engine) -> None:
+        """Carry what `engine` ended with."""
+        self.carried = carried_of(engine)
+
+    def end(self, engine: Engine) -> None:
+        """The journal of the session is about to be closed."""
+        self.keep(engine)
+        self.journaling = None
+
+    def begin(self, trader: Trader) -> None:
+        """The journal of a session is open: what was asked for meanwhile goes into it."""
+        self.journaling, self.is_preparing = trader, False
+        while self._asked:
+            trader.take(self._asked.pop(0), "control")
+
+    @property
+    def halts(self) -> Halts:
+        """The halts in force: of the session going on, else those that the next one will begin with."""
+        halts = self.journaling.engine.halts if self.journaling else Halts(self.carried.halts)
+        for event in self._asked:
+            if isinstance(event, TradingHalted):
+                halts.add(Halt(event.rule, event.reason, flatten=event.flatten))
+            else:
+                halts.lift(event.rule)
+        return halts
+
+    def halt(self, reason: str, *, flatten: bool) -> None:
+        """No new exposure until `resume`, also after a restart; with `flatten` all positions are closed, now or at the
+        next open. Raises StateError when it cannot be journaled."""
+        self._take(TradingHalted(self._clock.now_ns(), MANUAL, reason, flatten))
+
+    def resume(self, reason: str) -> list[Halt]:
+        """End the halts that a person may end, and return them. Raises StateError when it cannot be journaled."""
+        before = list(self.halts)
+        self._take(TradingResumed(self._clock.now_ns(), reason))
+        after = list(self.halts)
+        return [halt for halt in before if halt not in after]
+
+    def _take(self, event: TradingHalted | TradingResumed) -> None:
+        """Journal and step what a person asked for: in the session going on, or at the end of the last one."""
+        if self.journaling is not None:
+            self.journaling.take(event, "control")
+        elif self.is_preparing:
+            self._asked.append(event)
+        else:
+            following = self._calendar.next_session(event.time_ns)
+            journal_between_sessions(self._plan.state, self._plan.run_id, following, event)
+            self.read()

@@ -1,0 +1,50 @@
+"""What lives beside the trading hears of each session's beginning and end, and cannot disturb it."""
+
+import asyncio
+from pathlib import Path
+
+from hftd.journal import Journal
+from hftd.live.daemon import Daemon
+from hftd.live.services import EndedSession, Service
+from hftd.live.trader import Trader
+from tests.live.walking import Walk
+
+
+class Listener(Service):
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    async def started(self, daemon: Daemon) -> None:
+        self.heard.append(f"started after {daemon.tally.sessions} sessions")
+
+    async def session_prepared(self, trader: Trader) -> None:
+        await asyncio.sleep(0)  # what is told next waits for this
+        self.heard.append(f"prepared {trader.engine.session.day}")
+
+    async def session_ended(self, ended: EndedSession) -> None:
+        with Journal.read(ended.journal) as journal:
+            self.heard.append(f"ended {ended.day} whole={ended.whole} {journal.has_events()}")
+
+    async def stopped(self) -> None:
+        self.heard.append("stopped")
+
+
+class Broken(Service):
+    async def session_prepared(self, trader: Trader) -> None:
+        raise ZeroDivisionError("of its own making")
+
+
+async def test_services_hear_in_order_and_one_that_fails_disturbs_nobody(tmp_path: Path) -> None:
+    walk, listener = Walk(tmp_path, "2026-11-24 09:00"), Listener()
+    walk.services = [Broken(), listener]
+    outcome = await walk.live("2026-11-25 10:00")
+    assert listener.heard == [
+        "started after 0 sessions",
+        "prepared 2026-11-24",
+        "ended 2026-11-24 whole=True True",
+        "prepared 2026-11-25",
+        "ended 2026-11-25 whole=False True",
+        "stopped",
+    ]
+    assert [line["error"] for line in walk.logged("service.failed")] == ["of its own making"] * 2
+    assert outcome.tally.sessions == 1 and outcome.tally.orders > 300
