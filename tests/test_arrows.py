@@ -21,7 +21,7 @@ EVERYTHING = (
     | TIME
     | PURE
     | EXCHANGE
-    | {"", "model", "journal", "broker", "settings", "state", "logs", "analytics", "live", "commands"}
+    | {"", "model", "journal", "broker", "settings", "state", "logs", "analytics", "data", "live", "commands"}
 )
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model.contract": {"domain"} | WORDS,
     "model": {"domain", "model.contract"} | WORDS,
     "engine": {"domain", "model.contract"},
+    "data": {"domain"} | WORDS,
     "journal": {"domain", "errors"},
     "analytics": {"domain", "engine", "model.contract"},
     "broker": {"domain"} | TIME | WORDS,
@@ -41,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exchange": set(),
     "exchange.book": {"domain", "errors"},
     "exchange.venue": {"domain", "exchange.book"} | WORDS,
-    "exchange.market": {"domain", "calendar", "exchange.book", "exchange.venue"} | WORDS,
+    "exchange.market": {"domain", "calendar", "data", "exchange.book", "exchange.venue"} | WORDS,
     "exchange.server": {"domain", "state"} | WORDS | TIME | EXCHANGE,
     "settings": {"domain", "model"} | WORDS,
     "state": {"errors"},
@@ -55,7 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 """Rooms by their names under `hftd`; "" is hftd/__init__.py. A room may always import itself."""
 
 IMPURE = {"asyncio", "time", "random", "socket", "logging", "threading", "subprocess", "structlog", "sqlite3"}
-PURE_ROOMS = ("domain", "engine", "analytics", "model.contract", "exchange.venue", "exchange.book")
+PURE_ROOMS = ("domain", "engine", "analytics", "data", "model.contract", "exchange.venue", "exchange.book")
 
 HEAVY = ("pandas", "alpaca", "numba", "pyarrow", "aiohttp", "numpy", "pandas_market_calendars", "sqlite3")
 

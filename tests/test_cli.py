@@ -208,7 +208,7 @@ def test_a_bad_tape_is_refused_with_its_row(place: Home, tmp_path: Path, name: s
     tape.write_text(content)
     ended = place.run("exchange", "--tape", tape)
     assert (ended.status, ended.out) == (78, "")
-    assert ended.log.startswith(f"hftd: tape {tape}") and sentence in ended.log
+    assert ended.log.startswith(f"hftd: {tape}") and sentence in ended.log
     assert len(ended.log.splitlines()) == 1
 
 
@@ -220,7 +220,7 @@ def test_a_daemon_repeats_what_its_exchange_says_of_the_tape(place: Home, tmp_pa
         ended = place.run("run", "--tape", tape)
         assert ended.status == 78
         assert ended.log.splitlines()[-2:] == [
-            f"hftd: tape {tape}: {sentence}",
+            f"hftd: {tape}: {sentence}",
             "hftd: the simulated exchange could not be started; its reason stands above",
         ]
 
@@ -229,8 +229,9 @@ def test_check_reads_the_tape_as_the_exchange_will(place: Home, tmp_path: Path) 
     tape = write_tape(tmp_path / "tape.csv", [("2019-02-11T14:30:00Z", 100.0, 1001)])
     ended = place.run("check", "--tape", tape)
     assert ended.status == 0 and f"playing {tape}: 1 session, 2019-02-11 to 2019-02-11\n" in ended.out
-    ended = place.run("check", "--tape", tmp_path)
-    assert ended.status == 78 and "expected a file named .parquet or .csv, found no ending" in ended.out
+    (tmp_path / "empty").mkdir()
+    ended = place.run("check", "--tape", tmp_path / "empty")
+    assert ended.status == 78 and "no file in this folder is named .parquet, .csv" in ended.out
 
 
 def test_a_locale_without_a_character_costs_that_character(home: Home) -> None:
@@ -258,7 +259,7 @@ def test_a_file_that_is_no_parquet_is_told(place: Home, tmp_path: Path) -> None:
     tape = tmp_path / "tape.parquet"
     tape.write_text(HEAD)
     ended = place.run("exchange", "--tape", tape)
-    assert ended.status == 78 and ended.log.startswith(f"hftd: tape {tape}: not readable as parquet: ")
+    assert ended.status == 78 and ended.log.startswith(f"hftd: {tape}: not readable as parquet: ")
 
 
 def test_a_setting_of_the_file_is_told_with_its_line(home: Home) -> None:
