@@ -1,5 +1,6 @@
 """Where a broker's keys come from, and how they stay out of logs, tracebacks and the journal."""
 
+import json
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ VARIABLES = (
 
 CREDENTIAL_FILES = ("alpaca_key_id", "alpaca_secret_key")
 """Names of the two systemd credentials (systemd.exec(5), LoadCredential=)."""
+
+EXCHANGE_FILE = "exchange_keys"
+"""Name of the systemd credential that is the keys.json of a simulated exchange; its first account is meant."""
 
 
 class Secret:
@@ -110,6 +114,8 @@ def _from_mapping(values: Mapping[str, str], variables: tuple[tuple[str, str], .
 
 
 def _from_credentials(folder: Path) -> Keys | None:
+    if (folder / EXCHANGE_FILE).is_file():
+        return _from_exchange(folder / EXCHANGE_FILE)
     paths = [folder / name for name in CREDENTIAL_FILES]
     present = [path for path in paths if path.is_file()]
     if not present:
@@ -119,6 +125,14 @@ def _from_credentials(folder: Path) -> Keys | None:
         raise CredentialsError(f"{folder} has {present[0].name} but not {missing}; both are needed")
     key_id, secret = (_read(path).strip() for path in paths)
     return Keys.of(key_id, secret, f"systemd's credentials in {folder}")
+
+
+def _from_exchange(file: Path) -> Keys:
+    try:
+        first = next(iter(json.loads(_read(file)).values()))
+        return Keys.of(first["key"], first["secret"], f"the keys of an exchange in {file}")
+    except (ValueError, TypeError, KeyError, AttributeError, StopIteration) as error:
+        raise CredentialsError(f"{file} is not the keys.json of an exchange: {error}") from None
 
 
 def _from_file(file: Path, variables: tuple[tuple[str, str], ...]) -> Keys | None:

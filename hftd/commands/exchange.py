@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hftd.domain.convert import decimal_of
 from hftd.errors import SettingsError
@@ -14,6 +15,9 @@ from hftd.exchange.server.config import ExchangeConfig
 from hftd.exchange.venue.fees import Fees
 from hftd.live.endings import when_told_to_end
 from hftd.state import state_path
+
+if TYPE_CHECKING:
+    from hftd.live.systemd import Notifier
 
 FASTEST = 1_000_000
 
@@ -77,12 +81,33 @@ def exchange_config(
 
 
 def run_exchange_command(config: ExchangeConfig, *, json: bool) -> None:
-    """Run it until told to end; the first line of standard output tells where it is."""
+    """Run it until told to end; the first line of standard output tells where it is, and systemd that it is ready."""
+    from hftd.exchange.server.app import Addresses
     from hftd.exchange.server.run import announcement, run_exchange
+    from hftd.live.systemd import Notifier
+
+    notifier = Notifier()
+
+    def announce(addresses: Addresses) -> None:
+        print(announcement(addresses, as_json=json), flush=True)
+        notifier.ready()
+        notifier.status(f"listening on {addresses.rest}")
 
     async def until_told_to_stop() -> None:
         stop = asyncio.Event()
         when_told_to_end(lambda _: stop.set())
-        await run_exchange(config, lambda addresses: print(announcement(addresses, as_json=json), flush=True), stop)
+        watched = asyncio.create_task(_feed_watchdog(notifier))
+        try:
+            await run_exchange(config, announce, stop)
+        finally:
+            notifier.stopping()
+            watched.cancel()
 
     asyncio.run(until_told_to_stop())
+
+
+async def _feed_watchdog(notifier: "Notifier") -> None:
+    """The exchange's loop goes round as long as this is called."""
+    while notifier.watchdog_interval_s:
+        notifier.watchdog()
+        await asyncio.sleep(notifier.watchdog_interval_s / 2)

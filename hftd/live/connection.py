@@ -14,6 +14,7 @@ from hftd.broker.credentials import Keys, find_keys
 from hftd.clock import Clock, ExchangeClock, WallClock
 from hftd.errors import BrokerUnavailable
 from hftd.live.embedded import EmbeddedExchange, exchange_arguments
+from hftd.live.systemd import Notifier
 from hftd.settings import Settings
 
 log = structlog.get_logger()
@@ -61,15 +62,20 @@ def real_broker(settings: Settings, keys: Keys) -> Broker:
 
 
 @asynccontextmanager
-async def connect_to(settings: Settings, state: Path, environment: Mapping[str, str]) -> AsyncIterator[Connection]:
-    """The connection that `settings` ask for; what had to be started for it is stopped at the end."""
+async def connect_to(
+    settings: Settings, state: Path, environment: Mapping[str, str], notifier: Notifier | None = None
+) -> AsyncIterator[Connection]:
+    """The connection that `settings` ask for; what had to be started for it is stopped at the end.
+
+    `notifier` is told of an exchange that is away and waited for.
+    """
     async with AsyncExitStack() as stack:
         preloading = asyncio.create_task(asyncio.to_thread(_preload))
         if settings.broker.name == "alpaca":
             yield Connection(real_broker(settings, keys_of(environment)), WallClock(), _never)
         elif settings.broker.url is not None:
             keys = keys_of(environment)
-            speed = await _patient_speed_of(settings.broker.url, keys)
+            speed = await _patient_speed_of(settings.broker.url, keys, notifier or Notifier())
             yield _simulated(settings.broker.url, keys, speed, settings.broker.feed, _never)
         else:
             exchange = EmbeddedExchange(exchange_arguments(settings, state))
@@ -111,12 +117,15 @@ def _done(broker: "SimulatedBroker") -> Callable[[int], None]:
     return done
 
 
-async def _patient_speed_of(url: str, keys: Keys) -> float:
-    """The same, from an exchange that may be away and is then waited for."""
+async def _patient_speed_of(url: str, keys: Keys, notifier: Notifier) -> float:
+    """The same, from an exchange that may be away and is then waited for: nothing of ours needs mending."""
     while True:
         try:
             return await _speed_of(url, keys)
         except BrokerUnavailable as error:
+            notifier.ready()
+            notifier.status(f"waiting for the broker: {error}")
+            notifier.watchdog()
             log.warning("broker.unreachable", error=str(error), again_in=f"{ASK_AGAIN_S:g} s")
             await asyncio.sleep(ASK_AGAIN_S)
 

@@ -104,7 +104,9 @@ class Preparation:
         """The trader of `session`, and the orders that may not have been sent before a restart and are still fresh."""
         journal = self._open_journal(session, account)
         carried = self._standing.carried
-        recovered = recover(journal, carried.positions, partial(self._make_engine, session))
+        recovered = recover(
+            journal, carried.positions, partial(self._make_engine, session), self._telling.notifier.progress
+        )
         crash_point("session.recovered")
         trader = self._trader_of(recovered, journal)
         for event, commands in recovered.steps:

@@ -75,14 +75,19 @@ def steps_of(journal: Reader) -> list[Step]:
     return [(event, commands.get(sequence, [])) for sequence, event in journal.events()]
 
 
-def recover(journal: Journal, carried: Iterable[CarriedPosition], make_engine: MakeEngine) -> Recovered:
-    """The engine of the session that `journal` is of, after everything in it."""
+def recover(
+    journal: Journal,
+    carried: Iterable[CarriedPosition],
+    make_engine: MakeEngine,
+    progress: Callable[[], None] = lambda: None,
+) -> Recovered:
+    """The engine of the session that `journal` is of, after everything in it. `progress` is told of every event."""
     steps = steps_of(journal)
     guard = Guard([event for event, _ in steps if isinstance(event, ModelFaulted)])
     if not steps:
         return Recovered(make_engine(guard, _retired(carried)), guard, steps)
     engine = make_engine(guard, _retired_of(journal))
-    if _same_models(journal, engine) and _replay(engine, steps, journal):
+    if _same_models(journal, engine) and _replay(engine, steps, journal, progress):
         log.info("session.recovered", events=len(steps), how="replayed through the same models")
     else:
         engine = make_engine(guard, _retired_of(journal))
@@ -106,9 +111,10 @@ def _same_models(journal: Reader, engine: Engine) -> bool:
     return then == now or not then  # it holds no more than a halt from before the session
 
 
-def _replay(engine: Engine, steps: list[Step], journal: Journal) -> bool:
+def _replay(engine: Engine, steps: list[Step], journal: Journal, progress: Callable[[], None]) -> bool:
     """Step every event; False as soon as other commands come out than did then."""
     for event, commands in list(steps):
+        progress()
         decided = engine.step(event)
         if decided and not commands and engine.sequence == len(steps):
             journal.append_commands(engine.sequence, decided)  # we were killed just before these were written

@@ -63,14 +63,15 @@ async def _run(settings: Settings, state: Path, environment: dict[str, str], ses
         models = [verified(chosen, settings.models_folder) for chosen in settings.chosen_models]
         for model in models:
             log.info("model.loaded", model=model.chosen.name, fingerprint=model.fingerprint[:12])
-        connection = await stack.enter_async_context(connect_to(settings, state, environment))
+        notifier = Notifier()
+        connection = await stack.enter_async_context(connect_to(settings, state, environment, notifier))
         logs.configure(settings.log.format, settings.log.level, connection.clock.now_ns)
         daemon = Daemon(
             plan=make_plan(settings, state, models),
             broker=connection.broker,
             clock=connection.clock,
             calendar=Calendar(),
-            notifier=Notifier(),
+            notifier=notifier,
             hear_clock=connection.hear_clock,
             done=connection.done,
         )

@@ -8,6 +8,10 @@ import socket
 
 from hftd.clock import monotonic_s
 
+PROGRESS_EVERY_S = 5.0
+EXTENSION_S = 60
+"""How much longer a start or an end may take from each sign of progress on."""
+
 
 class Notifier:
     """Tells the service manager how we are. `status` sends only changes, `watchdog` only as often as asked for."""
@@ -16,7 +20,7 @@ class Notifier:
         self._address = address if address is not None else os.environ.get("NOTIFY_SOCKET", "")
         every_us = watchdog_us if watchdog_us is not None else _watchdog_us()
         self._interval_s = every_us / 2e6
-        self._pinged_at_s = 0.0
+        self._pinged_at_s = self._progressed_at_s = float("-inf")
         self._status = ""
 
     @property
@@ -26,6 +30,21 @@ class Notifier:
 
     def ready(self) -> None:
         self._send("READY=1")
+
+    def reloading(self) -> None:
+        """Settings and models are read again; `ready` says that it is over."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={int(monotonic_s() * 1e6)}")
+
+    def progress(self) -> None:
+        """A long piece of work goes on, like a recovery: neither the watchdog nor a time limit is to end it.
+
+        To be called from the work itself, at each of its steps; sends seldom.
+        """
+        now_s = monotonic_s()
+        if now_s - self._progressed_at_s >= PROGRESS_EVERY_S:
+            self._progressed_at_s = now_s
+            self._send(f"EXTEND_TIMEOUT_USEC={EXTENSION_S * 1_000_000}")
+        self.watchdog()
 
     def stopping(self) -> None:
         self._send("STOPPING=1")

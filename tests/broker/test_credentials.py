@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import traceback
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -111,3 +112,16 @@ def test_keys_of_this_process_are_not_taken_by_accident():
         find_keys(
             {name: value for name, value in os.environ.items() if not name.startswith(("APCA", "ALPACA", "CRED"))}
         )
+
+
+def test_the_first_account_of_an_exchange_is_taken_from_its_keys(tmp_path: Path) -> None:
+    (tmp_path / "exchange_keys").write_text('{"first": {"key": "PK1", "secret": "s1"}, "other": {"key": "PK2"}}')
+    keys = find_keys({"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert (keys.key_id.reveal(), keys.secret.reveal()) == ("PK1", "s1")
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"first": {"key": "PK1"}}'])
+def test_keys_of_an_exchange_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "exchange_keys").write_text(text)
+    with pytest.raises(CredentialsError, match=r"is not the keys\.json of an exchange"):
+        find_keys({"CREDENTIALS_DIRECTORY": str(tmp_path)})

@@ -34,7 +34,7 @@ def in_systemd():
     return _run_script
 
 
-def _run_script(script: str, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
+def _run_script(script: str, timeout_s: float = 300.0) -> subprocess.CompletedProcess[str]:
     python = Path(sys.base_prefix)
     site = Path(sysconfig.get_path("purelib"))
     command = [
@@ -48,13 +48,14 @@ def _run_script(script: str, timeout_s: float = 120.0) -> subprocess.CompletedPr
 
 INSTALL = """
 export LD_LIBRARY_PATH=/opt/python/lib
-mkdir -p /opt/hftd/bin /etc/hftd
-cat > /opt/hftd/bin/hftd <<'END'
+groupadd --system hftd
+mkdir -p /opt/hftd/current/bin /etc/hftd
+cat > /opt/hftd/current/bin/hftd <<'END'
 #!/bin/sh
 export LD_LIBRARY_PATH=/opt/python/lib PYTHONPATH=/opt/project:/opt/site PYTHONDONTWRITEBYTECODE=1
 exec /opt/python/bin/python3 -m hftd "$@"
 END
-chmod 755 /opt/hftd/bin/hftd
+chmod 755 /opt/hftd/current/bin/hftd
 cp -r /opt/project/models /opt/project/settings.yaml /etc/hftd/
 chmod -R go+rX /etc/hftd
 cp /opt/project/deploy/hftd.service /etc/systemd/system/

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parent.parent.parent
-UNIT = PROJECT / "deploy" / "hftd.service"
+UNITS = sorted((PROJECT / "deploy").glob("hftd*.*"))
 
 pytestmark = pytest.mark.systemd
 
@@ -27,15 +27,27 @@ class Eager(Model):
 """
 
 
-@pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed (Debian: systemd)"
-)
-def test_the_unit_is_well_formed(tmp_path):
-    # The program is not installed on this machine: only that may be complained of.
-    unit = tmp_path / "hftd.service"
-    unit.write_text(UNIT.read_text().replace("/opt/hftd/bin/hftd", "/bin/true"))
-    done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True)
+@pytest.fixture
+def unit_files(tmp_path: Path) -> Path:
+    """The shipped units. The program is not installed on this machine: only that might be complained of."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed (Debian: systemd)")
+    for unit in UNITS:
+        (tmp_path / unit.name).write_text(unit.read_text().replace("/opt/hftd/current/bin/hftd", "/bin/true"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("unit", [unit.name for unit in UNITS])
+def test_a_unit_is_well_formed(unit: str, unit_files: Path):
+    done = subprocess.run(["systemd-analyze", "verify", unit_files / unit], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("unit", [unit.name for unit in UNITS if unit.suffix == ".service"])
+def test_a_service_is_exposed_as_little_as_it_says(unit: str, unit_files: Path):
+    command = ["systemd-analyze", "security", "--offline=yes", "--threshold=11", unit_files / unit]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_unit_starts_becomes_ready_and_fills_an_order(in_systemd):

@@ -2,15 +2,22 @@
 
 numba keeps compiled code in NUMBA_CACHE_DIR if that is set, else beside the module, else in the user's cache. Where
 none of these can be written (a hardened service without a cache directory) it is compiled anew in each process.
+What an installation has compiled beside the modules is brought into NUMBA_CACHE_DIR, so that a service need not wait.
 """
 
+import os
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 import numba.extending
 from llvmlite import ir
 from numba import types
+from numba.core.caching import UserProvidedCacheLocator
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -19,6 +26,7 @@ def compiled(signature: str) -> Callable[[Function], Function]:
     """Compile for `signature` when the module is loaded, or take it from the cache. Callable from compiled code too."""
 
     def decorate(function: Function) -> Function:
+        _bring_along(Path(function.__code__.co_filename).parent)
         try:
             return _compile(function, signature, cache=True)
         except RuntimeError as error:
@@ -27,6 +35,25 @@ def compiled(signature: str) -> Callable[[Function], Function]:
             return _compile(function, signature, cache=False)
 
     return decorate
+
+
+@cache
+def _bring_along(folder: Path) -> None:
+    """Copy what was compiled beside the modules of `folder` into NUMBA_CACHE_DIR: numba reads only where it may write,
+    and a service may not write beside them. What cannot be copied is compiled again."""
+    caches = os.environ.get("NUMBA_CACHE_DIR")
+    if not caches:
+        return
+    locator: Any = UserProvidedCacheLocator
+    place = Path(caches, locator.get_suitable_cache_subpath(str(folder / "any.py")))
+    with suppress(OSError):
+        place.mkdir(parents=True, exist_ok=True)
+        for kind in ("*.nbc", "*.nbi"):  # an index comes after what it names
+            for file in folder.glob(f"__pycache__/{kind}"):
+                if not (place / file.name).exists():
+                    draft = place / f".{file.name}.{os.getpid()}"
+                    shutil.copyfile(file, draft)
+                    draft.replace(place / file.name)
 
 
 def _compile(function: Function, signature: str, *, cache: bool) -> Function:
