@@ -73,6 +73,11 @@ class OrderState:
         if report.reconciled:
             self.reconciled_quantity = report.filled_quantity
 
+    def mark_cancelled(self) -> None:
+        """Its withdrawal is asked for; the other half of a reversal is given up with it."""
+        self.then_open = None
+        self.cancel_requested = True
+
     @property
     def remaining(self) -> Decimal:
         """Shares that may still be filled: 0 when the order is over."""

@@ -26,7 +26,7 @@ from hftd.domain.events import (
 from hftd.domain.intents import buy, cancel, sell, target
 from hftd.domain.market import Bar, Quote, Trade
 from hftd.domain.orders import ExecutionReport, OrderType, ReportKind, Side, TimeInForce
-from hftd.engine.engine import FLATTEN_ATTEMPTS
+from hftd.engine.closing import FLATTEN_ATTEMPTS
 from hftd.engine.risk import Limits
 from hftd.model.contract import Answer, Model, WorkingOrder, build
 from tests.engine.engine_world import (

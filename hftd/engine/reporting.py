@@ -1,0 +1,78 @@
+"""What became of orders: each execution report moves its order, its model's portfolio, and what follows from that."""
+
+from hftd.domain.intents import Want
+from hftd.domain.orders import ExecutionReport, OrderStatus, ReportKind
+from hftd.engine.closing import Closing
+from hftd.engine.desk import Desk
+from hftd.engine.judge import Judge
+from hftd.engine.order_states import NAMED_STATUS, Effect, effect_of
+from hftd.engine.session_state import SessionState
+from hftd.engine.state import OrderState
+
+
+class Reporting:
+    """Takes execution reports in."""
+
+    def __init__(self, state: SessionState, desk: Desk, judge: Judge, closing: Closing) -> None:
+        self._state = state
+        self._desk = desk
+        self._judge = judge
+        self._closing = closing
+
+    def take(self, report: ExecutionReport) -> None:
+        """Take in one report."""
+        order = self._state.orders.get(report.client_order_id)
+        if order is None:
+            return  # not an order of this session's engine: reconciliation deals with it
+        effect = effect_of(order.status, report.kind)
+        if effect is Effect.HALT:
+            reason = f"{report.client_order_id} is {order.status} and was reported {report.kind}"
+            self._desk.stop("contradiction", reason)
+        elif effect in (Effect.FILL, Effect.LATE_FILL):
+            self._fill(order, report, keep_status=effect is Effect.LATE_FILL)
+        elif effect is Effect.ADVANCE:
+            order.status = NAMED_STATUS[report.kind]
+        elif report.kind is ReportKind.ORDER_CANCEL_REJECTED:
+            order.cancel_requested = False  # it may be asked for again
+        if order.status.is_terminal:
+            self._finish(order)
+
+    def _fill(self, order: OrderState, report: ExecutionReport, *, keep_status: bool) -> None:
+        if order.knows(report):
+            return
+        if order.filled_quantity + report.quantity > order.request.quantity:
+            reason = f"{report.client_order_id} was filled beyond its {order.request.quantity} shares"
+            self._desk.stop("overfilled", reason)
+        order.count(report)
+        if not keep_status:
+            complete = order.filled_quantity >= order.request.quantity
+            order.status = OrderStatus.FILLED if complete else OrderStatus.PARTIALLY_FILLED
+        self._book(order, report)
+        if order.owner.hears("on_fill"):
+            self._desk.ask(order.owner, "on_fill", report)
+        if self._state.flattening and keep_status:
+            self._closing.close(order.owner, order.request.symbol)
+
+    def _book(self, order: OrderState, report: ExecutionReport) -> None:
+        symbol, portfolio = order.request.symbol, order.owner.portfolio
+        realised = portfolio.holding(symbol).realised
+        portfolio.fill(symbol, order.request.side, report.quantity, report.price)
+        order.realised += portfolio.holding(symbol).realised - realised
+        self._state.note_held(symbol)
+        self._desk.answer(self._judge.revalued())
+
+    def _finish(self, order: OrderState) -> None:
+        """An order is over: open the other half of a reversal, or go on flattening."""
+        if self._state.working.pop(order.request.client_order_id, None) is None:
+            return
+        self._desk.answer(self._judge.traded(order.owner, order.realised))
+        follow_up, order.then_open = order.then_open, None
+        if follow_up is not None and not order.owner.paused:
+            self._open_other_side(order, follow_up)
+        if self._state.flattening:
+            self._closing.finished(order)
+
+    def _open_other_side(self, order: OrderState, want: Want) -> None:
+        filled = order.status is OrderStatus.FILLED
+        cause = self._state.no_trading(late=False) if filled else "not_closed"
+        self._desk.place_if_trading(order.owner, want, cause)

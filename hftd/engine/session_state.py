@@ -1,0 +1,137 @@
+"""What the engine knows while a session lasts: models and what they hold, orders, prices, halts. It decides nothing."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from hftd.domain.commands import Command
+from hftd.domain.market import Quote
+from hftd.domain.session import Session
+from hftd.engine.halts import BROKER_CLOSED, Halts
+from hftd.engine.portfolio import ZERO
+from hftd.engine.risk import Limits
+from hftd.engine.state import HookCaller, OrderState, RunningModel, call_hook
+
+
+class SessionState:
+    """The picture that all parts of an engine share; `sequence` and `time_ns` are those of the event being stepped.
+
+    `out` are the commands of this step so far. While `following` nothing is decided: what was decided is adopted.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        models: Iterable[RunningModel],
+        limits: Limits,
+        run_id: str,
+        call: HookCaller = call_hook,
+    ) -> None:
+        self.session = session
+        self.limits = limits
+        self.run_id = run_id
+        self.call = call
+        self.models = {running.model_id: running for running in models}
+        self.sequence = 0
+        self.time_ns = 0
+        self.cash_at_start = ZERO
+        self.equity_at_start = ZERO
+        self.prices: dict[str, float] = {}
+        self.quotes: dict[str, Quote] = {}
+        self.orders: dict[str, OrderState] = {}
+        self.working: dict[str, OrderState] = {}
+        self.sent_ns: list[int] = []
+        self.held: set[str] = set()
+        self.is_open = False
+        self.is_before_close = False
+        self.halts = Halts()
+        self.halted_symbols: dict[str, str] = {}
+        self.following = False
+        self.out: list[Command] = []
+
+    @property
+    def halted(self) -> str | None:
+        """The names of the halts in force; None when there is none."""
+        return str(self.halts) if self.halts else None
+
+    @property
+    def flattening(self) -> bool:
+        """Whether everything is being closed: before the close, or because a halt says so."""
+        return self.is_before_close or self.halts.flattens
+
+    @property
+    def market_is_open(self) -> bool:
+        """Whether calendar and broker both say open."""
+        return self.is_open and self.session.is_open(self.time_ns) and not self.halts.holds(BROKER_CLOSED)
+
+    def no_trading(self, *, late: bool) -> str | None:
+        """Why nothing may be sent at this moment, in one word; None when trading is on."""
+        if late:
+            return "late"
+        if self.time_ns >= self.session.close_ns:
+            return "after_close"
+        return None if self.market_is_open else "closed"
+
+    # -- money -----------------------------------------------------------------------------------------------------
+
+    @property
+    def cash(self) -> Decimal:
+        """Dollars: what the session began with, and what this session's fills brought or took."""
+        return self.cash_at_start + sum((running.portfolio.cash_flow for running in self.models.values()), ZERO)
+
+    @property
+    def profit(self) -> Decimal:
+        """Dollars gained or lost this session: what is held counts from where it stood when the session began."""
+        return self.equity - self.equity_at_start
+
+    @property
+    def equity(self) -> Decimal:
+        """Dollars: cash, and what is held at the last prices (at cost where there is no price yet)."""
+        portfolios = [running.portfolio for running in self.models.values()]
+        return self.cash + sum((portfolio.cost + portfolio.unrealised(self.prices) for portfolio in portfolios), ZERO)
+
+    # -- shares ----------------------------------------------------------------------------------------------------
+
+    @property
+    def positions(self) -> dict[str, Decimal]:
+        """Signed shares over all models by symbol, without what is flat."""
+        symbols = {symbol for running in self.models.values() for symbol in running.portfolio.holdings}
+        return {symbol: quantity for symbol in sorted(symbols) if (quantity := self.position(symbol))}
+
+    def position(self, symbol: str) -> Decimal:
+        """Signed shares of `symbol` over all models."""
+        return sum((running.portfolio.quantity(symbol) for running in self.models.values()), ZERO)
+
+    def working_of(self, running: RunningModel, symbol: str) -> list[OrderState]:
+        """The orders of a model in `symbol` that are not finished, oldest first."""
+        return [order for order in self.working.values() if order.owner is running and order.request.symbol == symbol]
+
+    def exposure(self, running: RunningModel, symbol: str) -> Decimal:
+        """Signed shares that a model holds, and would hold more or less if its working orders were filled."""
+        working = (order.request.side.sign * order.remaining for order in self.working_of(running, symbol))
+        return running.portfolio.quantity(symbol) + sum(working, ZERO)
+
+    def aim(self, running: RunningModel, symbol: str) -> Decimal:
+        """The exposure of a model once the other halves of its reversals are sent too."""
+        waiting = (order.then_open for order in self.working_of(running, symbol))
+        return self.exposure(running, symbol) + sum(
+            (want.side.sign * want.quantity for want in waiting if want is not None), ZERO
+        )
+
+    def closable(self, running: RunningModel, symbol: str) -> Decimal:
+        """Signed shares that a model holds and that none of its working orders closes."""
+        held = running.portfolio.quantity(symbol)
+        closing = (order.remaining for order in self.working_of(running, symbol) if order.request.side.sign * held < 0)
+        return held - min(sum(closing, ZERO), abs(held)) * (1 if held > 0 else -1)
+
+    def keep(self, order: OrderState) -> None:
+        """Take an order that is sent into the books."""
+        self.orders[order.request.client_order_id] = self.working[order.request.client_order_id] = order
+        self.sent_ns.append(self.time_ns)
+        order.owner.sent_ns.append(self.time_ns)
+
+    def note_held(self, symbol: str) -> None:
+        """Note whether `symbol` is held by any model, after a fill."""
+        if any(running.portfolio.quantity(symbol) for running in self.models.values()):
+            self.held.add(symbol)
+        else:
+            self.held.discard(symbol)
