@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hftd.domain.convert import datetime_of
+from hftd.domain.convert import DAY_NS, datetime_of
 from hftd.domain.session import Session
 from hftd.errors import CalendarError
 
 NEW_YORK = ZoneInfo("America/New_York")
 FIRST_YEAR, LAST_YEAR = 1990, 2100
+SHORTEST_SESSION_BARS = 180
+"""Bars to count on in a day when looking back: half a day's session, less what had no trade."""
 
 
 def cache_directory() -> Path:
@@ -68,6 +70,13 @@ class Calendar:
                 if session.close_ns <= time_ns:
                     return session
         raise CalendarError(f"calendar {self.name} has no session before {day}")
+
+    def look_back(self, session: Session, bars: int) -> Session:
+        """The session so far before `session` that there are surely `bars` bars of each minute in between."""
+        first = session
+        while (session.open_ns - first.open_ns) // DAY_NS * SHORTEST_SESSION_BARS < 2 * bars:
+            first = self.previous_session(first.open_ns)
+        return first
 
     def is_open(self, time_ns: int) -> bool:
         """Whether regular trading goes on at `time_ns`."""

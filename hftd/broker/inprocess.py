@@ -7,11 +7,9 @@ simulation plays weeks in seconds, and plays them the same each time.
 """
 
 import asyncio
-import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from sys import maxsize
-from uuid import UUID
 
 from hftd.broker.base import (
     Asset,
@@ -24,52 +22,20 @@ from hftd.broker.base import (
     OrdersAsked,
     Sink,
 )
-from hftd.calendar import Calendar
 from hftd.clock import Clock, ManualClock
 from hftd.domain.account import Account, BrokerClock, Position
 from hftd.domain.convert import MINUTE_NS
 from hftd.domain.market import Bar, MarketData, Quote, Trade
-from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderRequest, OrderStatus, ReportKind
-from hftd.exchange.market.agenda import Agenda
-from hftd.exchange.market.base import Market
+from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderRequest, ReportKind
 from hftd.exchange.market.course import Course
 from hftd.exchange.venue.assets import listed
 from hftd.exchange.venue.happenings import Happening, OrderChanged
 from hftd.exchange.venue.orders import Changes, Order
 from hftd.exchange.venue.queries import OrderFilter, Status
 from hftd.exchange.venue.refusals import Refusal
-from hftd.exchange.venue.settings import VenueSettings
-from hftd.exchange.venue.translate import broker_order_of, new_order_of, report_of
-from hftd.exchange.venue.venue import Venue
-
-FIRST_WORDS = {
-    OrderStatus.PENDING_NEW: ReportKind.PENDING_NEW,
-    OrderStatus.ACCEPTED: ReportKind.ACCEPTED,
-    OrderStatus.HELD: ReportKind.HELD,
-    OrderStatus.REJECTED: ReportKind.REJECTED,
-    OrderStatus.CANCELED: ReportKind.CANCELED,
-    OrderStatus.EXPIRED: ReportKind.EXPIRED,
-}
-"""What the answer to a submission says of an order's status; any other is an acknowledgement, never a fill."""
+from hftd.exchange.venue.translate import broker_order_of, first_word, new_order_of, report_of
 
 SOCKETS = (Feed.TRADES, Feed.DATA)
-
-
-def make_course(
-    calendar: Calendar,
-    market: Market,
-    time_ns: int,
-    settings: VenueSettings | None = None,
-    draw: Callable[[], float] | None = None,
-) -> Course:
-    """A venue without accounts for everything that `market` trades, and its course from `time_ns` on.
-
-    Its ids are counted, so that the same course is the same to the letter. `draw` as in `Venue`.
-    """
-    ids = (str(UUID(int=number)) for number in itertools.count(1))
-    assets = {symbol: listed(symbol) for symbol in market.symbols}
-    venue = Venue(settings or VenueSettings(), market.liquidity, assets, ids.__next__, draw)
-    return Course(venue, market, Agenda(calendar, market.days, leaps=False), time_ns)
 
 
 class InProcessBroker:
@@ -264,10 +230,10 @@ class InProcessBroker:
         except Refusal as refusal:
             existing = self._find(order.client_order_id)
             if existing is not None and (existing.symbol, existing.side) == (order.symbol, order.side):
-                return _first_word(existing)
+                return first_word(existing)
             return self._refused(ReportKind.REJECTED, order.client_order_id, refusal)
         self._commit()
-        return _first_word(accepted)
+        return first_word(accepted)
 
     async def cancel(self, client_order_id: str) -> ExecutionReport:
         try:
@@ -294,7 +260,7 @@ class InProcessBroker:
         except Refusal as refusal:
             return self._refused(ReportKind.ORDER_REPLACE_REJECTED, client_order_id, refusal)
         self._commit()
-        return _first_word(successor)
+        return first_word(successor)
 
     def _find(self, client_order_id: str) -> Order | None:
         try:
@@ -341,17 +307,3 @@ def _earliest(exchange_ns: int | None, sleeper_ns: int | None, until_ns: int) ->
     """The first of two moments, None when neither comes by `until_ns`."""
     due = [moment_ns for moment_ns in (exchange_ns, sleeper_ns) if moment_ns is not None and moment_ns <= until_ns]
     return min(due, default=None)
-
-
-def _first_word(order: Order) -> ExecutionReport:
-    """What the answer to a request says of `order`."""
-    return ExecutionReport(
-        kind=FIRST_WORDS.get(order.status, ReportKind.NEW),
-        client_order_id=order.client_order_id,
-        time_ns=order.submitted_at_ns,
-        broker_order_id=order.id,
-        symbol=order.symbol,
-        side=order.side,
-        filled_quantity=order.filled_quantity,
-        reason=order.reject_reason or "",
-    )

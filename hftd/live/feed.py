@@ -13,7 +13,7 @@ import structlog
 from hftd.broker.base import Broker, Feed, MarketMessage
 from hftd.calendar import NEW_YORK, Calendar
 from hftd.clock import Clock
-from hftd.domain.convert import DAY_NS, MINUTE_NS, datetime_of
+from hftd.domain.convert import MINUTE_NS, datetime_of
 from hftd.domain.events import BarCorrected, TradingHalted, TradingResumed
 from hftd.domain.market import Bar
 from hftd.domain.session import Session
@@ -23,9 +23,6 @@ from hftd.errors import BrokerError
 from hftd.live.trader import Trader
 
 log = structlog.get_logger()
-
-SHORTEST_SESSION_BARS = 180
-"""Bars to count on in a day when looking back: half a day's session, less what had no trade."""
 
 REQUEST_S = 3.0
 """Wall seconds that a request for missing bars may hold everything else up: what comes after a gap must not be seen
@@ -82,9 +79,7 @@ class FeedKeeper:
         wanted = max((running.model.warmup_bars for running in self._trader.engine.models.values()), default=0)
         if wanted <= 0:
             return
-        first = self._session
-        while (self._session.open_ns - first.open_ns) // DAY_NS * SHORTEST_SESSION_BARS < 2 * wanted:
-            first = calendar.previous_session(first.open_ns)
+        first = calendar.look_back(self._session, wanted)
         bars = await self._missing(self._symbols, first.open_ns, self._session.open_ns)
         by_symbol = {symbol: [bar for bar in bars or [] if bar.symbol == symbol][-wanted:] for symbol in self._symbols}
         latest = sorted((bar for kept in by_symbol.values() for bar in kept), key=lambda bar: (bar.time_ns, bar.symbol))

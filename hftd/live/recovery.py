@@ -6,7 +6,7 @@ the new models start knowing nothing of the session so far.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from itertools import groupby
@@ -17,11 +17,8 @@ import structlog
 from hftd.domain.commands import Command, SubmitOrder
 from hftd.domain.events import (
     CarriedPosition,
-    CarriedStanding,
     Event,
-    Halt,
     ModelFaulted,
-    PortfolioCarried,
     SessionClosed,
     SessionOpened,
     TradingHalted,
@@ -29,6 +26,7 @@ from hftd.domain.events import (
 )
 from hftd.domain.orders import OrderStatus
 from hftd.domain.session import Session
+from hftd.engine.carried import Carried, carried_of
 from hftd.engine.engine import Engine
 from hftd.engine.risk import Limits
 from hftd.engine.state import HookCaller, RunningModel
@@ -155,21 +153,6 @@ def _session_of(journal: Reader, steps: Iterable[Step]) -> Session:
     return Session(0, 0, date.fromisoformat(journal.meta()["session"]))
 
 
-@dataclass(frozen=True)
-class Carried:
-    """What passes from one session to the next: each model's positions and standing, the last good price of each
-    symbol, and the halts that only a person ends."""
-
-    positions: tuple[CarriedPosition, ...] = ()
-    prices: dict[str, float] = field(default_factory=dict)
-    halts: tuple[Halt, ...] = ()
-    standings: tuple[CarriedStanding, ...] = ()
-
-    def into(self, time_ns: int, cash: Decimal) -> PortfolioCarried:
-        """The first event of the next session."""
-        return PortfolioCarried(time_ns, cash, self.positions, self.prices, self.halts, self.standings)
-
-
 def begun_last(state: Path) -> Path | None:
     """The newest journal that holds an event: one may have been opened and then nothing more."""
     for path in journals(state):
@@ -197,18 +180,3 @@ def journal_between_sessions(
     day = date.fromisoformat(last.stem) if last else following.day
     with Journal.open(journal_path(state, day), Session(0, 0, day), run_id) as journal:
         journal.append_event(event, event.time_ns, "control")
-
-
-def carried_of(engine: Engine) -> Carried:
-    """What each model holds and how it stands, to begin the next session with."""
-    positions = (
-        CarriedPosition(running.model_id, symbol, holding.quantity, holding.cost)
-        for running in engine.models.values()
-        for symbol, holding in running.portfolio.holdings.items()
-        if holding.quantity
-    )
-    standings = (
-        CarriedStanding(standing.model_id, round(standing.drawdown, 2), standing.losses)
-        for standing in engine.standings
-    )
-    return Carried(tuple(positions), dict(engine.prices), engine.halts.lasting, tuple(standings))

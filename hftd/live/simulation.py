@@ -11,12 +11,13 @@ from pathlib import Path
 from msgspec import Struct
 
 from hftd import logs
-from hftd.broker.inprocess import InProcessBroker, make_course
+from hftd.broker.inprocess import InProcessBroker
 from hftd.calendar import NEW_YORK, Calendar
 from hftd.clock import ManualClock
 from hftd.domain.convert import cents, datetime_of, ns_of
 from hftd.domain.session import Session
 from hftd.engine.tally import Tally
+from hftd.exchange.market.course import make_course
 from hftd.exchange.market.random_walk import RandomMarket
 from hftd.journal import Journal, journal_path
 from hftd.live.daemon import Daemon

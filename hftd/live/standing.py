@@ -3,10 +3,11 @@
 from hftd.calendar import Calendar
 from hftd.clock import Clock
 from hftd.domain.events import Halt, TradingHalted, TradingResumed
+from hftd.engine.carried import Carried, carried_of
 from hftd.engine.engine import Engine
 from hftd.engine.halts import MANUAL, Halts
 from hftd.live.plan import Plan
-from hftd.live.recovery import Carried, carried_at_last, carried_of, journal_between_sessions
+from hftd.live.recovery import carried_at_last, journal_between_sessions
 from hftd.live.trader import Trader
 
 

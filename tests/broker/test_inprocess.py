@@ -16,13 +16,14 @@ from hftd.broker.base import (
     MarketMessage,
     OrdersAsked,
 )
-from hftd.broker.inprocess import InProcessBroker, make_course
+from hftd.broker.inprocess import InProcessBroker
 from hftd.calendar import Calendar
 from hftd.clock import ManualClock, WallClock
 from hftd.domain.account import Position
 from hftd.domain.convert import MINUTE_NS, SECOND_NS, decimal_of, ns_of
 from hftd.domain.market import Bar, Quote, Trade
 from hftd.domain.orders import ExecutionReport, OrderRequest, OrderStatus, OrderType, ReportKind, Side, TimeInForce
+from hftd.exchange.market.course import make_course
 from hftd.exchange.market.random_walk import RandomMarket
 from hftd.exchange.venue.settings import VenueSettings
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from hftd.broker.inprocess import InProcessBroker, make_course
+from hftd.broker.inprocess import InProcessBroker
 from hftd.calendar import Calendar
 from hftd.clock import WallClock
 from hftd.domain.convert import MINUTE_NS, SECOND_NS, cents
 from hftd.domain.events import BarReceived, SessionClosed
+from hftd.exchange.market.course import make_course
 from hftd.exchange.market.random_walk import RandomMarket
 from hftd.live.daemon import Daemon, Outcome
 from hftd.live.systemd import Notifier

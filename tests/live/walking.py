@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from structlog.testing import capture_logs
 
 from hftd.broker.base import OrdersAsked
-from hftd.broker.inprocess import InProcessBroker, make_course
+from hftd.broker.inprocess import InProcessBroker
 from hftd.calendar import NEW_YORK, Calendar
 from hftd.clock import ManualClock
 from hftd.domain.commands import SubmitOrder
@@ -20,6 +20,7 @@ from hftd.domain.orders import BrokerOrder
 from hftd.domain.session import Session
 from hftd.engine.risk import Limits
 from hftd.engine.state import RunningModel
+from hftd.exchange.market.course import make_course
 from hftd.exchange.market.random_walk import RandomMarket
 from hftd.journal import Journal, journal_path
 from hftd.live.daemon import Daemon, Outcome, Plan

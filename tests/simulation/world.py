@@ -14,7 +14,7 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from hftd.broker.base import Feed, OrdersAsked
-from hftd.broker.inprocess import InProcessBroker, make_course
+from hftd.broker.inprocess import InProcessBroker
 from hftd.clock import WallClock
 from hftd.domain.account import Account, Position
 from hftd.domain.convert import MINUTE_NS, SECOND_NS, ns_of_rfc3339
@@ -22,6 +22,7 @@ from hftd.domain.orders import BrokerOrder
 from hftd.domain.session import Session
 from hftd.engine.risk import Limits
 from hftd.engine.state import RunningModel
+from hftd.exchange.market.course import make_course
 from hftd.exchange.market.random_walk import RandomMarket
 from hftd.exchange.venue.settings import VenueSettings
 from hftd.journal import Journal, journal_path

@@ -5,15 +5,20 @@ own affairs, the close. Whoever lets time pass (a server on a clock of its own, 
 `next_ns`, waits or does not, and calls `advance_to`. Pure: no clock.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
+from uuid import UUID
 
 from msgspec import Struct
 
+from hftd.calendar import Calendar
 from hftd.domain.market import MarketData, Quote, Trade
 from hftd.domain.session import Session
 from hftd.exchange.market.agenda import Agenda, Turn, TurningPoint
 from hftd.exchange.market.base import Market, Play
+from hftd.exchange.venue.assets import listed
 from hftd.exchange.venue.happenings import Happening
+from hftd.exchange.venue.settings import VenueSettings
 from hftd.exchange.venue.venue import Venue
 
 
@@ -107,3 +112,20 @@ class Course:
         if self._next and self._next.session != point.session:
             self._play = self.market.play(self._next.session)
         return [point]
+
+
+def make_course(
+    calendar: Calendar,
+    market: Market,
+    time_ns: int,
+    settings: VenueSettings | None = None,
+    draw: Callable[[], float] | None = None,
+) -> Course:
+    """A venue without accounts for everything that `market` trades, and its course from `time_ns` on.
+
+    Its ids are counted, so that the same course is the same to the letter. `draw` as in `Venue`.
+    """
+    ids = (str(UUID(int=number)) for number in itertools.count(1))
+    assets = {symbol: listed(symbol) for symbol in market.symbols}
+    venue = Venue(settings or VenueSettings(), market.liquidity, assets, ids.__next__, draw)
+    return Course(venue, market, Agenda(calendar, market.days, leaps=False), time_ns)

@@ -2,9 +2,19 @@
 
 from msgspec.structs import replace
 
-from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderRequest
+from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderRequest, OrderStatus, ReportKind
 from hftd.exchange.venue.happenings import OrderChanged
 from hftd.exchange.venue.orders import ZERO, NewOrder, Order
+
+FIRST_WORDS = {
+    OrderStatus.PENDING_NEW: ReportKind.PENDING_NEW,
+    OrderStatus.ACCEPTED: ReportKind.ACCEPTED,
+    OrderStatus.HELD: ReportKind.HELD,
+    OrderStatus.REJECTED: ReportKind.REJECTED,
+    OrderStatus.CANCELED: ReportKind.CANCELED,
+    OrderStatus.EXPIRED: ReportKind.EXPIRED,
+}
+"""What the answer to a submission says of an order's status; any other is an acknowledgement, never a fill."""
 
 
 def new_order_of(request: OrderRequest) -> NewOrder:
@@ -69,4 +79,18 @@ def broker_order_of(order: Order) -> BrokerOrder:
         type=order.type,
         limit_price=order.limit_price,
         stop_price=order.stop_price,
+    )
+
+
+def first_word(order: Order) -> ExecutionReport:
+    """What the answer to a request says of `order`."""
+    return ExecutionReport(
+        kind=FIRST_WORDS.get(order.status, ReportKind.NEW),
+        client_order_id=order.client_order_id,
+        time_ns=order.submitted_at_ns,
+        broker_order_id=order.id,
+        symbol=order.symbol,
+        side=order.side,
+        filled_quantity=order.filled_quantity,
+        reason=order.reject_reason or "",
     )

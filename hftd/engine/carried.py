@@ -1,0 +1,37 @@
+"""What one session hands on to the next: live, replay and backtest carry the same."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from hftd.domain.events import CarriedPosition, CarriedStanding, Halt, PortfolioCarried
+from hftd.engine.engine import Engine
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What passes from one session to the next: each model's positions and standing, the last good price of each
+    symbol, and the halts that only a person ends."""
+
+    positions: tuple[CarriedPosition, ...] = ()
+    prices: dict[str, float] = field(default_factory=dict)
+    halts: tuple[Halt, ...] = ()
+    standings: tuple[CarriedStanding, ...] = ()
+
+    def into(self, time_ns: int, cash: Decimal) -> PortfolioCarried:
+        """The first event of the next session."""
+        return PortfolioCarried(time_ns, cash, self.positions, self.prices, self.halts, self.standings)
+
+
+def carried_of(engine: Engine) -> Carried:
+    """What each model holds and how it stands, to begin the next session with."""
+    positions = (
+        CarriedPosition(running.model_id, symbol, holding.quantity, holding.cost)
+        for running in engine.models.values()
+        for symbol, holding in running.portfolio.holdings.items()
+        if holding.quantity
+    )
+    standings = (
+        CarriedStanding(standing.model_id, round(standing.drawdown, 2), standing.losses)
+        for standing in engine.standings
+    )
+    return Carried(tuple(positions), dict(engine.prices), engine.halts.lasting, tuple(standings))
