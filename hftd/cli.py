@@ -208,6 +208,33 @@ def journal(
     print_journal(path, client_order_id=order, follow=follow, json=json)
 
 
+@app.command(rich_help_panel=LOOKING)
+def report(
+    state: StateOption = None,
+    session: Annotated[
+        str | None, typer.Option(metavar="DATE", help="A session's day, like 2026-11-20; default the last one")
+    ] = None,
+    last: Annotated[int | None, typer.Option(min=1, metavar="N", help="The last N sessions together")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write it here; - for standard output; default STATE/reports")
+    ] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in a browser")] = False,
+    json: JsonOption = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Only the order log, as CSV")] = False,
+) -> None:
+    """What a session came to: profit, risk, execution, health, every order.
+
+    Example: hftd report --last 5 --open
+    """
+    from hftd.commands import report as reports
+
+    form = "csv" if csv else "json" if json else None
+    text, file = reports.show(*reports.chosen_report(state, os.environ, session, last), out, form)
+    print(text, end="")
+    if show and file is not None:
+        typer.launch(file.absolute().as_uri())
+
+
 @app.command(rich_help_panel=ACTING)
 def halt(
     reason: Annotated[str, typer.Argument(metavar="[REASON]", help="Kept in the journal and shown by status")] = "",

@@ -22,6 +22,7 @@ EVERYTHING = (
     | PURE
     | EXCHANGE
     | {"", "model", "journal", "broker", "settings", "state", "logs", "analytics", "data", "live", "commands"}
+    | {"analytics.reading"}
 )
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -36,7 +37,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"domain", "model.contract"},
     "data": {"domain"} | WORDS,
     "journal": {"domain", "errors"},
-    "analytics": {"domain", "engine", "model.contract"},
+    "analytics": {"domain", "engine", "model.contract", "calendar"},
+    "analytics.reading": {"analytics", "domain", "journal", "errors"},
     "broker": {"domain"} | TIME | WORDS,
     "broker.inprocess": {"domain", "broker", "exchange.market", "exchange.venue"} | TIME,
     "exchange": set(),

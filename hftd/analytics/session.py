@@ -1,0 +1,338 @@
+"""What a session's journal tells, gathered step by step: bars, decisions, orders, fills, equity, and what went wrong.
+
+Pure: the same events and commands give the same story, while they are still being written or years later. Whoever reads
+them from a journal is `reading`; what is made of the story is `report`. Money in dollars, times in nanoseconds UTC.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from hftd.domain import commands, events
+from hftd.domain.convert import text_of
+from hftd.domain.market import Bar
+from hftd.domain.orders import ExecutionReport, OrderRequest, ReportKind
+from hftd.domain.session import Session
+from hftd.engine.engine import Engine
+from hftd.engine.order_states import FILLS
+from hftd.engine.risk import Limits
+from hftd.engine.state import OrderState, RunningModel
+from hftd.engine.tally import Tally
+from hftd.model.contract import Model
+
+NO_LIMITS = Limits(Decimal(1), Decimal(1), 1, None)
+"""Never asked: what was decided then is followed."""
+BACKFILL, HISTORY = "backfill", "history"
+"""Sources of bars that did not come through the socket: after a gap, and from before the session."""
+
+
+@dataclass(frozen=True)
+class Participant:
+    """A model that took part."""
+
+    model_id: str
+    fingerprint: str = ""
+    symbols: tuple[str, ...] = ()
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Order:
+    """An order and what became of it. `decided_ns` and `heard_ns` are by the daemon's clock: when it was decided, and
+    when its last fill was heard of; `cash` and `equity` stand after its last fill, before any at the decision.
+
+    `slippage` is dollars lost (positive) against `reference_price`, the market's price at the decision.
+    """
+
+    decided_ns: int
+    model_id: str
+    request: OrderRequest
+    reference_price: float | None
+    why: str
+    cash: Decimal
+    equity: Decimal
+    status: str = "unsent"
+    filled_quantity: Decimal = Decimal(0)
+    filled_notional: Decimal = Decimal(0)
+    heard_ns: int | None = None
+    reconciled: bool = False
+    slippage: float = 0.0
+    problem: str = ""
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """Dollars a share of all that was filled; None before any was."""
+        return self.filled_notional / self.filled_quantity if self.filled_quantity else None
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """Shares (signed, negative when sold) that a model got at a price."""
+
+    time_ns: int
+    model_id: str
+    symbol: str
+    quantity: Decimal
+    price: Decimal
+
+
+@dataclass(slots=True)
+class Decision:
+    """What a model wanted. `fate` is sent, or why it was not: the rule that refused it, or the cause of its drop."""
+
+    time_ns: int
+    model_id: str
+    symbol: str
+    side: str
+    quantity: Decimal
+    reason: str
+    fate: str = "sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something out of the ordinary: its `noun.verb` name, and a sentence."""
+
+    time_ns: int
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """How it stood after the bars of one minute. `worths` are each model's profit so far, `gross` the dollars in all
+    positions, long and short added; `grosses` those of each model."""
+
+    time_ns: int
+    equity: float
+    cash: float
+    gross: float
+    profits: dict[str, float]
+    grosses: dict[str, float]
+
+
+class SessionStory:
+    """One session. `take` each event with the commands that followed from it, in order."""
+
+    def __init__(self, day: date, participants: Iterable[Participant] = (), run_id: str = "") -> None:
+        self.day = day
+        self.participants = {participant.model_id: participant for participant in participants}
+        models = [
+            RunningModel(one.model_id, Model(), one.fingerprint, one.symbols) for one in self.participants.values()
+        ]
+        self.engine = Engine(Session(0, 0, day), models, NO_LIMITS, run_id)
+        self.tally = Tally()
+        self.bars: dict[str, list[Bar]] = {}
+        self.points: list[Point] = []
+        self.orders: dict[str, Order] = {}
+        self.executions: list[Execution] = []
+        self.decisions: list[Decision] = []
+        self.incidents: list[Incident] = []
+        self.refusals: Counter[str] = Counter()
+        self.drops: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
+        self.carried: tuple[events.CarriedPosition, ...] = ()
+        self.has_opened = self.has_closed = False
+        self._worths_at_start: dict[str, float] = {}
+
+    # -- what comes in -------------------------------------------------------------------------------------------
+
+    def take(
+        self, event: events.Event, out: Iterable[commands.Command], source: str = "", received_ns: int | None = None
+    ) -> None:
+        """The next event, where it came from, when it came in by the daemon's clock, and what followed from it."""
+        followed = list(out)
+        self._admit(event, followed)
+        self.engine.follow(event, followed)
+        self.tally.add(event, followed)
+        now_ns = self.engine.time_ns if received_ns is None else received_ns
+        if teller := _EVENTS.get(type(event)):
+            teller(self, event, source, now_ns)
+        for command in followed:
+            if tell := _COMMANDS.get(type(command)):
+                tell(self, command, now_ns)
+
+    def _admit(self, event: events.Event, out: Iterable[commands.Command]) -> None:
+        """Make room for models that were not noted when their session began, as a crash may leave them."""
+        named = {command.model_id for command in out if command.model_id}
+        if isinstance(event, events.PortfolioCarried):
+            named |= {position.model_id for position in event.positions}
+        elif isinstance(event, events.ModelFaulted):
+            named.add(event.model_id)
+        for model_id in named - self.engine.models.keys():
+            self.participants[model_id] = Participant(model_id)
+            self.engine.models[model_id] = RunningModel(model_id, Model(), "", ())
+
+    # -- market and money ----------------------------------------------------------------------------------------
+
+    def _on_bar(self, event: events.BarReceived, source: str, _now_ns: int) -> None:
+        if source == HISTORY or event.bar.time_ns < self.engine.session.open_ns or not self.has_opened:
+            self.counts["warmup_bars"] += 1
+            return
+        self.counts["late_bars"] += event.late
+        self.counts["backfilled_bars"] += source == BACKFILL
+        self.bars.setdefault(event.bar.symbol, []).append(event.bar)
+        self._mark()
+
+    def _mark(self) -> None:
+        """Note how it stands; once for all that happens at one moment."""
+        point = self._point()
+        if self.points and self.points[-1].time_ns == point.time_ns:
+            self.points.pop()
+        self.points.append(point)
+
+    def _point(self) -> Point:
+        engine = self.engine
+        profits = {id: worth - self._worths_at_start.get(id, 0.0) for id, worth in self._worths().items()}
+        grosses = {id: self._gross(running) for id, running in engine.models.items()}
+        gross = sum(abs(float(quantity)) * self._price(symbol) for symbol, quantity in engine.positions.items())
+        return Point(engine.time_ns, float(engine.equity), float(engine.cash), gross, profits, grosses)
+
+    def _gross(self, running: RunningModel) -> float:
+        held = running.portfolio.holdings.items()
+        return sum(abs(float(holding.quantity)) * self._price(symbol) for symbol, holding in held if holding.quantity)
+
+    def _price(self, symbol: str) -> float:
+        return self.engine.prices.get(symbol, 0.0)
+
+    def _worths(self) -> dict[str, float]:
+        return {id: running.portfolio.worth(self.engine.prices) for id, running in self.engine.models.items()}
+
+    def _on_carried(self, event: events.PortfolioCarried, _source: str, _now_ns: int) -> None:
+        self.carried = event.positions
+        self._worths_at_start = self._worths()
+
+    def _on_opened(self, event: events.SessionOpened, _source: str, _now_ns: int) -> None:
+        self.engine.session = event.session
+        self.has_opened = True
+        self._mark()
+
+    def _on_closed(self, event: events.SessionClosed, _source: str, _now_ns: int) -> None:
+        self.engine.session = event.session
+        self.has_closed = True
+        self._mark()
+
+    # -- orders --------------------------------------------------------------------------------------------------
+
+    def _on_report(self, event: events.OrderReported, _source: str, now_ns: int) -> None:
+        report = event.report
+        order, known = self.orders.get(report.client_order_id), self.engine.orders.get(report.client_order_id)
+        if order is None or known is None:
+            self.counts["foreign_reports"] += 1
+            return
+        if report.kind in FILLS and known.filled_quantity > order.filled_quantity:
+            self._on_fill(order, known, report, now_ns)
+        order.status = str(known.status)
+        order.reconciled |= report.reconciled
+        if report.kind is ReportKind.REJECTED:
+            order.problem = report.reason or "no reason given"
+
+    def _on_fill(self, order: Order, known: OrderState, report: ExecutionReport, now_ns: int) -> None:
+        quantity = known.filled_quantity - order.filled_quantity
+        notional = known.filled_notional - order.filled_notional
+        order.filled_quantity, order.filled_notional = known.filled_quantity, known.filled_notional
+        order.heard_ns = now_ns
+        order.cash, order.equity = self.engine.cash, self.engine.equity
+        sign, symbol = order.request.side.sign, order.request.symbol
+        if order.reference_price is not None:
+            order.slippage += sign * (float(notional) - order.reference_price * float(quantity))
+        price = notional / quantity
+        self.executions.append(Execution(report.time_ns, order.model_id, symbol, sign * quantity, price))
+
+    def _on_submitted(self, command: commands.SubmitOrder, now_ns: int) -> None:
+        self.orders[command.order.client_order_id] = Order(
+            decided_ns=now_ns,
+            model_id=command.model_id,
+            request=command.order,
+            reference_price=command.reference_price,
+            why=command.reason,
+            cash=self.engine.cash,
+            equity=self.engine.equity,
+        )
+
+    # -- decisions -----------------------------------------------------------------------------------------------
+
+    def _on_signal(self, command: commands.SignalRaised, _now_ns: int) -> None:
+        self.decisions.append(
+            Decision(
+                self.engine.time_ns,
+                command.model_id,
+                command.symbol,
+                str(command.side),
+                command.quantity,
+                command.reason,
+            )
+        )
+
+    def _on_dropped(self, command: commands.SignalDropped, _now_ns: int) -> None:
+        self.drops[command.cause] += 1
+        self._end(command.model_id, command.symbol, command.cause.replace("_", " "))
+
+    def _on_refused(self, command: commands.OrderRefused, _now_ns: int) -> None:
+        self.refusals[command.rule] += 1
+        whose = "all models" if command.scope == "all" else "its model"
+        limit, value = text_of(command.limit), text_of(command.value)
+        self._end(command.model_id, command.symbol, f"{command.rule} of {whose}: {value}, the limit is {limit}")
+
+    def _end(self, model_id: str, symbol: str, fate: str) -> None:
+        """What became of the decision that was made last in this symbol."""
+        for decision in reversed(self.decisions[-_LOOK_BACK:]):
+            if (decision.model_id, decision.symbol) == (model_id, symbol):
+                decision.fate = fate
+                return
+
+    # -- what went wrong -----------------------------------------------------------------------------------------
+
+    def _on_incident(self, event: Any, _source: str, _now_ns: int) -> None:
+        name, detail = events.name_of(event), _INCIDENTS[type(event)](event)
+        self.counts[name] += 1
+        self.incidents.append(Incident(event.time_ns, name, detail))
+
+    def _on_correction(self, _event: events.BarCorrected, _source: str, _now_ns: int) -> None:
+        self.counts["bar.corrected"] += 1
+
+    def _on_stopped(self, command: commands.TradingStopped, _now_ns: int) -> None:
+        whose = f" of {command.model_id}" if command.model_id else ""
+        self.counts["trading.halted"] += 1
+        self.incidents.append(
+            Incident(self.engine.time_ns, "trading.halted", f"{command.rule}{whose}: {command.reason}")
+        )
+
+
+_LOOK_BACK = 50
+"""Decisions among which the one is looked for that was refused or dropped: it was made in the same step, or waits."""
+
+
+def _because(rule: str, reason: str) -> str:
+    return f"{rule}: {reason}" if rule and reason else rule or reason
+
+
+_INCIDENTS: dict[type, Callable[[Any], str]] = {
+    events.TradingHalted: lambda event: _because(event.rule, event.reason),
+    events.TradingResumed: lambda event: _because(event.rule, event.reason),
+    events.SymbolHalted: lambda event: f"{event.symbol}: {_because(event.rule, event.reason)}",
+    events.SymbolResumed: lambda event: event.symbol,
+    events.PrintQuarantined: lambda event: f"{event.symbol}: {event.reason}: {event.prices}",
+    events.ModelFaulted: lambda event: f"{event.model_id}: {event.error}",
+}
+
+_EVENTS: dict[type, Callable[[SessionStory, Any, str, int], None]] = {
+    events.BarReceived: SessionStory._on_bar,
+    events.BarCorrected: SessionStory._on_correction,
+    events.OrderReported: SessionStory._on_report,
+    events.PortfolioCarried: SessionStory._on_carried,
+    events.SessionOpened: SessionStory._on_opened,
+    events.SessionClosed: SessionStory._on_closed,
+    **dict.fromkeys(_INCIDENTS, SessionStory._on_incident),
+}
+
+_COMMANDS: dict[type, Callable[[SessionStory, Any, int], None]] = {
+    commands.SignalRaised: SessionStory._on_signal,
+    commands.SignalDropped: SessionStory._on_dropped,
+    commands.OrderRefused: SessionStory._on_refused,
+    commands.SubmitOrder: SessionStory._on_submitted,
+    commands.TradingStopped: SessionStory._on_stopped,
+}
