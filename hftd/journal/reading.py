@@ -14,6 +14,7 @@ from hftd.errors import StateError
 from hftd.journal import schema
 
 _EVENTS: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+_BODIES: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
 _COMMANDS: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 
 
@@ -87,7 +88,8 @@ class Reader:
         for sequence, command, time_ns, received_ns, source, kind, body in self._rows(
             _ENTRIES.format(*(_OF_ORDER if client_order_id else _OF_ALL)), values
         ):
-            yield Entry(sequence, command, time_ns, received_ns, source, kind, msgspec.json.decode(body))
+            told = self._decoded(_BODIES, body, f"{kind} of event {sequence}")
+            yield Entry(sequence, command, time_ns, received_ns, source, kind, told)
 
     def has_events(self) -> bool:
         """Whether there is any event."""
