@@ -84,16 +84,21 @@ def _tell(story: SessionStory, entries: Iterable[Entry], unread: list[str]) -> N
 
 
 def _grouped(entries: Iterable[Entry]) -> Iterator[tuple[Entry, list[Entry]]]:
-    """Each event with its commands. A command without its event is nobody's."""
+    """Each event with its commands, also those before an entry that cannot be read."""
     head: Entry | None = None
     followers: list[Entry] = []
-    for entry in entries:
-        if entry.command:
-            followers.append(entry)
-            continue
+    try:
+        for entry in entries:
+            if entry.command:
+                followers.append(entry)
+                continue
+            if head is not None:
+                yield head, followers
+            head, followers = entry, []
+    except StateError:
         if head is not None:
             yield head, followers
-        head, followers = entry, []
+        raise
     if head is not None:
         yield head, followers
 
