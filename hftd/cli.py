@@ -5,10 +5,13 @@ import sys
 from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from hftd.cli_data import data
+from hftd.cli_options import JsonOption, SettingsOption, StateOption
+from hftd.cli_options import settings_of as _settings
 from hftd.errors import HftdError
 
 FIRST = "Start here"
@@ -26,13 +29,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-SettingsOption = Annotated[
-    Path | None, typer.Option("--settings", metavar="FILE", help="The settings file; default ./settings.yaml")
-]
-StateOption = Annotated[
-    Path | None, typer.Option("--state", metavar="DIR", help="The state directory; default ~/.local/state/hftd")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON")]
+app.add_typer(data, name="data", rich_help_panel=REST)
+
 TapeOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Play these recorded minute bars (Parquet or CSV)")
 ]
@@ -53,13 +51,6 @@ def main() -> None:
     except BrokenPipeError:  # whoever read our output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-
-
-def _settings(file: Path | None, **overrides: Any) -> Any:
-    from hftd.settings import find_settings_file, load_settings
-
-    given = {name.replace("__", "."): value for name, value in overrides.items() if value is not None}
-    return load_settings(find_settings_file(file, os.environ), os.environ, given)
 
 
 @app.command(rich_help_panel=FIRST)

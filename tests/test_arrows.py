@@ -52,7 +52,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "live": EVERYTHING - {"commands"} - EXCHANGE,
     "live.simulation": (EVERYTHING | {"broker.inprocess"}) - {"commands"},
     "commands": EVERYTHING | {"live.simulation"},
-    "cli": EVERYTHING,
+    "cli_options": {"settings"},
+    "cli_data": EVERYTHING | {"cli_options"},
+    "cli": EVERYTHING | {"cli_options", "cli_data"},
     "__main__": {"cli"},
 }
 """Rooms by their names under `hftd`; "" is hftd/__init__.py. A room may always import itself."""

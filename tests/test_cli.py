@@ -188,7 +188,7 @@ TAPES: dict[str, tuple[str, str]] = {
     "unsorted": (
         HEAD + row(1) + row(0),
         "row 2, column 'timestamp': SPY at 2019-02-11T14:30:00Z comes after 2019-02-11T14:31:00Z; "
-        "rows of a symbol are expected in order of time: sort the file",
+        "rows of a symbol are expected in order of time: hftd data import sorts them",
     ),
     "duplicated": (
         HEAD + row(0) + row(0),

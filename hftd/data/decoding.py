@@ -67,8 +67,8 @@ class Decoder:
             kept = (codes >= 0) if kept is None else kept & (codes >= 0)
         if kept is not None:
             rows, places = rows.take(kept), places[kept]
-        if self.is_strict and not source.is_record:
-            _check_order(source.file, rows, places)
+        if not source.is_record:
+            self._check_order(source.file, rows, places)
         return sorted_rows(_with_trades(source, rows))
 
     def _symbols(self, source: Source, table: Any, first_row: int) -> Codes:
@@ -119,6 +119,27 @@ class Decoder:
         if self.is_strict and not source.is_record:
             raise DataError(f"{source.file}, {said}; hftd data import leaves such rows out")
         self.found.setdefault(source.file, []).append(Found(fault.name, int(marked.sum()), said))
+
+    def _check_order(self, file: Path, rows: Rows, places: npt.NDArray[np.int64]) -> None:
+        """Rows of a symbol are in order of time, and no two bars are of one minute."""
+        by_symbol = np.argsort(rows.symbol, kind="stable")
+        steps = np.where(np.diff(rows.symbol[by_symbol]) == 0, np.diff(rows.time_ns[by_symbol]), 1)
+        second = steps == 0 if self.is_strict and rows.kind is Kind.BARS else np.zeros(len(steps), bool)
+        wrong = (steps < 0) | second
+        if not wrong.any():
+            return
+        at = int(np.argmax(wrong))
+        before, row = int(by_symbol[at]), int(by_symbol[at + 1])
+        name, time_ns = rows.names[rows.symbol[row]], rfc3339_of(int(rows.time_ns[row]))
+        where = f"row {places[row] + 1}, column 'timestamp'"
+        if second[at]:
+            raise DataError(f"{file}, {where}: a second row for {name} at {time_ns}; one a minute is expected")
+        said = f"{where}: {name} at {time_ns} comes after {rfc3339_of(int(rows.time_ns[before]))}"
+        if self.is_strict:
+            raise DataError(
+                f"{file}, {said}; rows of a symbol are expected in order of time: hftd data import sorts them"
+            )
+        self.found.setdefault(file, []).append(Found("out of order", int(wrong.sum()), said))
 
 
 def sorted_rows(rows: Rows) -> Rows:
@@ -203,26 +224,6 @@ def _rows(kind: Kind, names: list[str], codes: Codes, columns: Mapping[str, npt.
 def _with_trades(source: Source, rows: Rows) -> Rows:
     """A row of volume 0 is a minute without a trade, which has no bar."""
     return rows.take(rows.volume > 0) if source.kind is Kind.BARS else rows  # type: ignore[attr-defined]
-
-
-def _check_order(file: Path, rows: Rows, places: npt.NDArray[np.int64]) -> None:
-    """Raise DataError where rows of a symbol are not in order of time, or two bars are of one minute."""
-    by_symbol = np.argsort(rows.symbol, kind="stable")
-    symbol, time_ns = rows.symbol[by_symbol], rows.time_ns[by_symbol]
-    steps = np.where(np.diff(symbol) == 0, np.diff(time_ns), 1)
-    wrong = steps <= 0 if rows.kind is Kind.BARS else steps < 0
-    if not wrong.any():
-        return
-    at = int(np.argmax(wrong))
-    row = int(places[by_symbol[at + 1]])
-    name, before_ns, after_ns = rows.names[symbol[at]], int(time_ns[at]), int(time_ns[at + 1])
-    where = f"{file}, row {row + 1}, column 'timestamp'"
-    if before_ns == after_ns:
-        raise DataError(f"{where}: a second row for {name} at {rfc3339_of(after_ns)}; one a minute is expected")
-    raise DataError(
-        f"{where}: {name} at {rfc3339_of(after_ns)} comes after {rfc3339_of(before_ns)}; "
-        "rows of a symbol are expected in order of time: sort the file with hftd data import"
-    )
 
 
 def _refuse(file: Path, first_row: int, bad: npt.NDArray[np.bool_], column: str, said: str) -> None:

@@ -245,6 +245,28 @@ class ExchangeSettings(Section):
     port: Count = Field(default=0, ge=0, le=65_535, description="the TCP port it listens on; 0 takes a free one")
 
 
+class DataSettings(Section):
+    """How files of market data that do not say it themselves are read."""
+
+    columns: dict[str, str] = Field(
+        default={}, description="our name of a column: the files' own, like {close: Last}; see docs/data.md"
+    )
+    time_zone: str = Field(
+        default="", description="of times without one, like America/New_York; without it such files are refused"
+    )
+    time_format: str = Field(default="", description="of times in CSV files that are not ISO 8601, like %m/%d/%Y %H:%M")
+    stamped: Literal["start", "end"] = Field(
+        default="start", description="whether a bar's time is the start of its minute or the end"
+    )
+    volume: Count = Field(
+        default=0, ge=0, description="shares to assume in each minute of files without volume; 0 refuses them"
+    )
+
+    def as_reading(self) -> dict[str, Any]:
+        """All of it as fields of `hftd.data.reading.Reading`."""
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
+
 class LogSettings(Section):
     format: Literal["auto", "console", "json"] = Field(
         default="auto", description="console for people, json for programs; auto: console on a terminal"
@@ -270,6 +292,7 @@ class Settings(Section):
     exchange: ExchangeSettings = Field(
         default_factory=ExchangeSettings, description="the simulated exchange of our own"
     )
+    data: DataSettings = Field(default_factory=DataSettings, description="how recorded data in files are read")
     log: LogSettings = Field(default_factory=LogSettings, description="what is written to standard error")
     late_after_s: Seconds = Field(
         default=10.0, gt=0, description="market data that arrive this many seconds too late are not traded on"

@@ -1,0 +1,109 @@
+"""The commands about recorded data. Each is a few lines; what it does is imported when it is called."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hftd.cli_options import (
+    ColumnOption,
+    FormatOption,
+    JsonOption,
+    SettingsOption,
+    StampedOption,
+    SymbolOption,
+    SymbolsOption,
+    VolumeOption,
+    ZoneOption,
+)
+
+PathsArgument = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders (Parquet, CSV)")]
+
+data = typer.Typer(
+    help="Recorded market data: import, check, look at, fetch.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, text.split(",")))
+
+
+def _reading(settings: Path | None, **given: Any) -> Any:
+    from hftd.commands.data import reading_of
+
+    return reading_of(settings, os.environ, given)
+
+
+@data.command("import")
+def import_(
+    paths: PathsArgument,
+    into: Annotated[Path, typer.Option("--into", metavar="DIR", help="Where the clean files go")],
+    symbols: SymbolsOption = "",
+    column: ColumnOption = None,
+    time_zone: ZoneOption = None,
+    time_format: FormatOption = None,
+    stamped: StampedOption = None,
+    symbol: SymbolOption = None,
+    volume: VolumeOption = None,
+    settings: SettingsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Clean files of bars, trades or quotes, and write them in order of time, one Parquet file of each kind.
+
+    Example: hftd data import downloads --into data --time-zone America/New_York
+    """
+    from hftd.commands.data import import_data, report_text
+    from hftd.commands.text import as_json
+
+    told = dict(time_zone=time_zone, time_format=time_format, stamped=stamped, symbol=symbol, volume=volume)
+    report = import_data(paths, into, _reading(settings, columns=column, **told), _names(symbols))
+    print(as_json(report) if json else report_text(report))
+
+
+@data.command()
+def check(
+    paths: PathsArgument,
+    symbols: SymbolsOption = "",
+    column: ColumnOption = None,
+    time_zone: ZoneOption = None,
+    time_format: FormatOption = None,
+    stamped: StampedOption = None,
+    symbol: SymbolOption = None,
+    volume: VolumeOption = None,
+    settings: SettingsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Look for gaps, duplicates, bad prints, splits and rows out of order; exit status 1 if there are errors.
+
+    Example: hftd data check data
+    """
+    from hftd.commands.data import check_data, report_text
+    from hftd.commands.text import as_json
+
+    told = dict(time_zone=time_zone, time_format=time_format, stamped=stamped, symbol=symbol, volume=volume)
+    report = check_data(paths, _reading(settings, columns=column, **told), _names(symbols))
+    print(as_json(report) if json else report_text(report))
+    raise typer.Exit(1 if report.has_errors else 0)
+
+
+@data.command()
+def info(
+    paths: PathsArgument,
+    column: ColumnOption = None,
+    time_zone: ZoneOption = None,
+    volume: VolumeOption = None,
+    settings: SettingsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """What files hold: their kind, rows and times, without reading them through.
+
+    Example: hftd data info data
+    """
+    from hftd.commands.data import info_of, info_text
+    from hftd.commands.text import as_json
+
+    rows = info_of(paths, _reading(settings, columns=column, time_zone=time_zone, volume=volume))
+    print(as_json(rows) if json else info_text(rows))

@@ -1,0 +1,42 @@
+"""Options that several commands share."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+SettingsOption = Annotated[
+    Path | None, typer.Option("--settings", metavar="FILE", help="The settings file; default ./settings.yaml")
+]
+StateOption = Annotated[
+    Path | None, typer.Option("--state", metavar="DIR", help="The state directory; default ~/.local/state/hftd")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON")]
+ColumnOption = Annotated[
+    list[str] | None, typer.Option("--column", metavar="NAME=THEIRS", help="A column's name in the files; repeatable")
+]
+ZoneOption = Annotated[
+    str | None, typer.Option("--time-zone", metavar="ZONE", help="Of times without one, like America/New_York")
+]
+FormatOption = Annotated[
+    str | None, typer.Option("--time-format", metavar="FORMAT", help="Of times that are not ISO 8601")
+]
+StampedOption = Annotated[
+    str | None, typer.Option("--stamped", metavar="start|end", help="Which end of its minute a bar's time is")
+]
+SymbolOption = Annotated[
+    str | None, typer.Option("--symbol", metavar="A", help="Of files without a column of symbols; else by their names")
+]
+VolumeOption = Annotated[
+    int | None, typer.Option("--volume", min=1, metavar="N", help="Shares a minute to assume where files have none")
+]
+SymbolsOption = Annotated[str, typer.Option("--symbols", metavar="A,B", help="Only these; default all")]
+
+
+def settings_of(file: Path | None, **overrides: Any) -> Any:
+    """The settings in force, under `overrides` (name__name -> value; None gives nothing)."""
+    from hftd.settings import find_settings_file, load_settings
+
+    given = {name.replace("__", "."): value for name, value in overrides.items() if value is not None}
+    return load_settings(find_settings_file(file, os.environ), os.environ, given)
