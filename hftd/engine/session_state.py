@@ -71,6 +71,22 @@ class SessionState:
             return "after_close"
         return None if self.market_is_open else "closed"
 
+    def objection_to(self, client_order_id: str) -> str | None:
+        """Why an order that was decided, and has not left yet, must not leave by the halts in force now; None when it
+        may. What only closes is held up by nothing but a broker that is closed."""
+        order = self.orders[client_order_id]
+        if self.halts.holds(BROKER_CLOSED):
+            return "the broker says the market is closed"
+        stopped = self.halts.stops(order.owner.model_id) or order.request.symbol in self.halted_symbols
+        return "trading was halted meanwhile" if stopped and not self._only_closes(order) else None
+
+    def _only_closes(self, order: OrderState) -> bool:
+        """Whether a working order makes its model's position smaller, whichever working orders are filled before."""
+        request = order.request
+        held = order.owner.portfolio.quantity(request.symbol)
+        alike = (each for each in self.working_of(order.owner, request.symbol) if each.request.side is request.side)
+        return held * request.side.sign < 0 and sum((each.remaining for each in alike), ZERO) <= abs(held)
+
     # -- money -----------------------------------------------------------------------------------------------------
 
     @property

@@ -28,6 +28,11 @@ class Notifier:
         """How often `watchdog` must be called; 0 when nobody watches."""
         return self._interval_s
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether there is a service manager."""
+        return bool(self._address)
+
     def ready(self) -> None:
         self._send("READY=1")
 

@@ -1,6 +1,7 @@
 """What the daemon says it is doing, in one line: to `hftd status` and to the service manager."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from hftd.calendar import NEW_YORK
 from hftd.domain.convert import datetime_of
@@ -11,20 +12,28 @@ from hftd.live.systemd import Notifier
 
 
 class Telling:
-    """`phase` is one word, such as closed or open; `line` is for a person."""
+    """`phase` is one word, such as closed or open."""
 
     def __init__(self, notifier: Notifier) -> None:
-        self.phase = self.line = "starting"
+        self.phase = "starting"
         self.notifier = notifier
+        self._line: Callable[[], str] = lambda: "starting"
+
+    @property
+    def line(self) -> str:
+        """What goes on, for a person: made when it is asked for."""
+        return self._line()
 
     def say(self, phase: str, line: str) -> None:
-        self.phase, self.line = phase, line
+        self.phase, self._line = phase, lambda: line
         self.notifier.status(line)
 
     def say_trading(self, engine: Engine, tally: Tally) -> None:
         """How the session goes, once it is open."""
         if engine.is_open:
-            self.say("open", status_line(engine, tally))
+            self.phase, self._line = "open", partial(status_line, engine, tally)
+            if self.notifier.is_heard:
+                self.notifier.status(self.line)
 
 
 def status_line(engine: Engine, tally: Tally) -> str:

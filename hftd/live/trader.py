@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from hftd.broker.base import Broker
 from hftd.clock import Clock
-from hftd.domain.commands import Command
+from hftd.domain.commands import Command, SubmitOrder
 from hftd.domain.convert import SECOND_NS
 from hftd.domain.events import (
     BarReceived,
@@ -199,20 +199,16 @@ class Trader:
 
     def send(self, command: Command) -> None:
         """Send what was decided in the last step: at once, or not at all."""
-        decided_ns, halted = self._stepped_ns, self._halts
-        self.sender.send(command, lambda: self._objection(decided_ns, halted))
+        decided_ns = self._stepped_ns
+        self.sender.send(command, lambda: self._objection(command, decided_ns))
 
-    def _objection(self, decided_ns: int, halted: tuple[object, ...]) -> str | None:
-        """Why an order that was decided then, while `halted` was the state of halts, must not leave now."""
+    def _objection(self, command: Command, decided_ns: int) -> str | None:
+        """Why an order that was decided then must not leave now."""
         if self._clock.now_ns() >= self.engine.session.close_ns:
             return "the market has closed"
         if self._is_late(decided_ns):
             return "it has waited too long"
-        return "trading was halted meanwhile" if self._halts != halted else None
-
-    @property
-    def _halts(self) -> tuple[object, ...]:
-        return self.engine.halted, *self.engine.halted_symbols
+        return self.engine.objection_to(command.order.client_order_id) if isinstance(command, SubmitOrder) else None
 
     def tell(self) -> None:
         """Log the last step, if that has been put off until its orders have left. Nothing was stepped since."""

@@ -14,6 +14,7 @@ from hftd.domain.events import (
     PortfolioCarried,
     QuoteReceived,
     SessionOpened,
+    SymbolHalted,
     TradeReceived,
     TradingHalted,
     TradingResumed,
@@ -127,6 +128,49 @@ def test_a_halt_that_may_soon_be_over_leaves_working_orders_alone(rule):
     world = holding(10, buy(1, "SPY", limit=90))
     world.bar()
     assert halt(world, rule) == []
+
+
+@pytest.mark.parametrize(
+    "event", [TradingHalted(OPEN_NS, "manual", "lunch"), SymbolHalted(OPEN_NS, "SPY", "exchange", "LULD")]
+)
+def test_a_halt_holds_back_an_order_that_opens_and_none_that_closes(event):
+    decisions = iter([buy(5, "SPY"), sell(2, "SPY"), sell(3, "SPY"), buy(1, "SPY")])
+    world = World(toy(lambda bar: next(decisions)))
+    world.fill(world.bar_order(), 5, 100)
+    closing, last_closing, opening = world.bar_order(), world.bar_order(), world.bar_order()
+    assert world.engine.objection_to(opening) is None
+    world.take(event)
+    assert world.engine.objection_to(opening) == "trading was halted meanwhile"
+    assert (world.engine.objection_to(closing), world.engine.objection_to(last_closing)) == (None, None)
+
+
+def test_what_no_longer_closes_is_held_back_by_a_halt():
+    decisions = iter([buy(5, "SPY"), sell(5, "SPY")])
+    world = World(toy(lambda bar: next(decisions)))
+    bought = world.bar_order()
+    world.fill(bought, 5, 100)
+    sold = world.bar_order()
+    world.take(TradingHalted(OPEN_NS, "manual", "lunch"))
+    assert world.engine.objection_to(sold) is None
+    world.fill(sold, 5, 100)
+    assert world.engine.objection_to(sold) == "trading was halted meanwhile"
+
+
+def test_one_model_s_halt_holds_back_nothing_of_another():
+    models = [running(toy(lambda bar: buy(1, "SPY")), name) for name in ("calm", "wild")]
+    world = World(*models)
+    calm, wild = (order.order.client_order_id for order in orders_of(world.bar()))
+    world.engine.halts.add(Halt("max_drawdown", "lost", "wild"))
+    assert (world.engine.objection_to(calm), world.engine.objection_to(wild)) == (None, "trading was halted meanwhile")
+
+
+def test_a_closed_broker_holds_back_what_closes_too():
+    decisions = iter([buy(5, "SPY"), sell(5, "SPY")])
+    world = World(toy(lambda bar: next(decisions)))
+    world.fill(world.bar_order(), 5, 100)
+    closing = world.bar_order()
+    world.take(TradingHalted(OPEN_NS, "broker_closed", "says so"))
+    assert world.engine.objection_to(closing) == "the broker says the market is closed"
 
 
 def test_halt_with_flatten_closes_everything_and_resume_ends_that():
