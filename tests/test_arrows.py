@@ -14,7 +14,7 @@ PACKAGE = ROOT / "hftd"
 
 WORDS = {"errors", "wording"}
 TIME = {"clock", "calendar"}
-PURE = {"domain", "engine", "model.contract"}
+PURE = {"domain", "engine", "model.contract", "model.parameters"}
 EXCHANGE = {"exchange", "exchange.book", "exchange.venue", "exchange.market", "exchange.server"}
 EVERYTHING = (
     WORDS
@@ -33,7 +33,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "clock": {"domain"},
     "calendar": {"domain", "errors"},
     "model.contract": {"domain"} | WORDS,
-    "model": {"domain", "model.contract"} | WORDS,
+    "model.parameters": {"domain", "model.contract"} | WORDS,
+    "model": {"domain", "engine", "model.contract", "model.parameters"} | WORDS,
     "engine": {"domain", "model.contract"},
     "data": {"domain"} | WORDS,
     "journal": {"domain", "errors"},
@@ -60,7 +61,16 @@ MAY_IMPORT: dict[str, set[str]] = {
 """Rooms by their names under `hftd`; "" is hftd/__init__.py. A room may always import itself."""
 
 IMPURE = {"asyncio", "time", "random", "socket", "logging", "threading", "subprocess", "structlog", "sqlite3"}
-PURE_ROOMS = ("domain", "engine", "analytics", "data", "model.contract", "exchange.venue", "exchange.book")
+PURE_ROOMS = (
+    "domain",
+    "engine",
+    "analytics",
+    "data",
+    "model.contract",
+    "model.parameters",
+    "exchange.venue",
+    "exchange.book",
+)
 
 HEAVY = ("pandas", "alpaca", "numba", "pyarrow", "aiohttp", "numpy", "pandas_market_calendars", "sqlite3")
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from hftd.domain.convert import MINUTE_NS
 from hftd.domain.market import Bar, Quote, Trade
 from hftd.domain.orders import ExecutionReport
 from hftd.domain.session import Session
@@ -21,7 +22,7 @@ class BarReceived(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
 
     @property
     def time_ns(self) -> int:
-        return self.bar.known_at_ns
+        return self.bar.time_ns + MINUTE_NS  # its `known_at_ns`; asked for with every bar
 
 
 class BarCorrected(Struct, frozen=True, tag_field="kind", tag="bar.corrected"):
@@ -114,11 +115,13 @@ class SessionClosed(Struct, frozen=True, tag_field="kind", tag="session.closed")
     session: Session
 
 
-class TimerFired(Struct, frozen=True, tag_field="kind", tag="timer.fired"):
-    """A moment the engine had asked to be woken at. `name` says what for."""
+class TimerFired(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="timer.fired"):
+    """A moment the engine had asked to be woken at. `name` says what for: the engine's own word, or that of the model
+    `model_id`."""
 
     time_ns: int
     name: str
+    model_id: str = ""
 
 
 class TradingHalted(Struct, frozen=True, tag_field="kind", tag="trading.halted"):

@@ -17,13 +17,14 @@ from hftd.domain.events import Halt
 from hftd.domain.session import Session
 from hftd.engine.breaches import Standing
 from hftd.engine.closing import BEFORE_CLOSE, Closing
+from hftd.engine.context import ModelContext
 from hftd.engine.desk import Desk, other_half
 from hftd.engine.halts import BROKER_CLOSED, MANUAL, End, ends_of
 from hftd.engine.judge import Judge
 from hftd.engine.reporting import Reporting
 from hftd.engine.risk import Limits
 from hftd.engine.session_state import SessionState
-from hftd.engine.state import HookCaller, ModelContext, OrderState, RunningModel, call_hook
+from hftd.engine.state import HookCaller, OrderState, RunningModel, call_hook
 
 FLATTEN = "flatten"
 
@@ -73,7 +74,9 @@ class Engine(SessionState):
     def step(self, event: events.Event) -> list[Command]:
         """Take in one event and return what follows from it, in order."""
         self.sequence += 1
-        self.time_ns = max(self.time_ns, event.time_ns)
+        time_ns = event.time_ns
+        if time_ns > self.time_ns:
+            self.time_ns = time_ns
         self.out = []
         self._handlers[type(event)](event)
         return self.out
@@ -107,15 +110,28 @@ class Engine(SessionState):
     @property
     def next_timer_ns(self) -> int | None:
         """When the engine wants a `TimerFired`; None when it waits for nothing."""
+        timer = self._next_timer
+        return None if timer is None else timer.time_ns
+
+    def due_timers(self, time_ns: int) -> Iterator[events.TimerFired]:
+        """Timers due by `time_ns`, to be stepped one by one before an event of that time."""
+        while (timer := self._next_timer) is not None and timer.time_ns <= time_ns:
+            yield timer
+
+    @property
+    def _next_timer(self) -> events.TimerFired | None:
+        """The engine's own timer goes before a model's of the same moment."""
+        flatten_ns, timer = self._flatten_ns, self.timers.next
+        if timer is None or (flatten_ns is not None and flatten_ns <= timer.due_ns):
+            return None if flatten_ns is None else events.TimerFired(flatten_ns, FLATTEN)
+        return events.TimerFired(timer.due_ns, timer.name, timer.model_id)
+
+    @property
+    def _flatten_ns(self) -> int | None:
         before_ns = self.limits.flatten_before_close_ns
         if before_ns is None or self.is_before_close or not self.is_open:
             return None
         return self.session.close_ns - before_ns
-
-    def due_timers(self, time_ns: int) -> Iterator[events.TimerFired]:
-        """Timers due by `time_ns`, to be stepped before an event of that time."""
-        while (due_ns := self.next_timer_ns) is not None and due_ns <= time_ns:
-            yield events.TimerFired(time_ns=due_ns, name=FLATTEN)
 
     @property
     def standings(self) -> list[Standing]:
@@ -129,15 +145,21 @@ class Engine(SessionState):
         if self.limits.max_move_percent is not None:
             self._desk.answer(self._judge.moved(bar, self.limits.max_move_percent))
         self._reprice(bar.symbol, bar.close)
+        if bar.symbol in self.histories:
+            self.histories[bar.symbol].add(bar)
         self._ask("on_bar", bar, bar.symbol, late=event.late)
 
     def _on_quote(self, event: events.QuoteReceived) -> None:
-        if (mid := event.quote.mid) is not None:
-            self.quotes[event.quote.symbol] = event.quote
-            self._reprice(event.quote.symbol, mid)
+        quote = event.quote
+        if (mid := quote.mid) is not None:
+            self.quotes[quote.symbol] = quote
+            self._reprice(quote.symbol, mid)
+        self._ask("on_quote", quote, quote.symbol, late=event.late)
 
     def _on_trade(self, event: events.TradeReceived) -> None:
-        self._reprice(event.trade.symbol, event.trade.price)
+        trade = event.trade
+        self._reprice(trade.symbol, trade.price)
+        self._ask("on_trade", trade, trade.symbol, late=event.late)
 
     def _reprice(self, symbol: str, price: float) -> None:
         self.prices[symbol] = price
@@ -165,6 +187,7 @@ class Engine(SessionState):
             self.halts.add(halt)
         self._judge.begin(event.standings)
         self.equity_at_start = self.equity
+        self.allot()
         for running in self.models.values():
             if running.hears("on_start"):
                 self._desk.ask(running, "on_start", running.model.context)
@@ -180,9 +203,17 @@ class Engine(SessionState):
         self._ask("on_session_close", event.session)
 
     def _on_timer(self, event: events.TimerFired) -> None:
+        if event.model_id:
+            self._wake(self.models[event.model_id], event.name)
+            return
         assert event.name == FLATTEN, event.name
         self.is_before_close = True
         self._closing.begin(BEFORE_CLOSE)
+
+    def _wake(self, running: RunningModel, name: str) -> None:
+        self.timers.fired(running.model_id, name)
+        if running.hears("on_timer"):
+            self._desk.ask(running, "on_timer", name)
 
     # -- halts ---------------------------------------------------------------------------------------------------
 
@@ -213,4 +244,5 @@ class Engine(SessionState):
     def _on_faulted(self, event: events.ModelFaulted) -> None:
         running = self.models[event.model_id]
         running.paused = True
+        self.timers.stop_all(running.model_id)
         self._desk.cancel_all("its model was paused", running)

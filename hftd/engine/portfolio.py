@@ -50,10 +50,12 @@ class Holding:
 
 @dataclass(slots=True)
 class Portfolio:
-    """What one model holds. `cash_flow` is dollars received less dollars paid since the session began."""
+    """What one model holds. `cash_flow` is dollars received less dollars paid since the session began, `allotment` the
+    dollars of the account's cash that were this model's when it began."""
 
     holdings: dict[str, Holding] = field(default_factory=dict)
     cash_flow: Decimal = ZERO
+    allotment: Decimal = ZERO
 
     def holding(self, symbol: str) -> Holding:
         """The holding of `symbol`, made when it is first asked for."""
@@ -72,6 +74,19 @@ class Portfolio:
         """Book an execution."""
         self.holding(symbol).fill(side, quantity, price)
         self.cash_flow -= side.sign * quantity * price
+
+    @property
+    def cash(self) -> Decimal:
+        """Dollars of this model's share of the account that are not in positions."""
+        return self.allotment + self.cash_flow
+
+    def value(self, prices: dict[str, float]) -> Decimal:
+        """Signed dollars that what is held comes to, at the last `prices`; at cost where there is none."""
+        return self.cost + self.unrealised(prices)
+
+    def equity(self, prices: dict[str, float]) -> Decimal:
+        """Dollars that this model's share of the account is worth, at the last `prices`."""
+        return self.cash + self.value(prices)
 
     @property
     def realised(self) -> Decimal:

@@ -9,6 +9,9 @@ from hftd.engine.order_states import NAMED_STATUS, Effect, effect_of
 from hftd.engine.session_state import SessionState
 from hftd.engine.state import OrderState
 
+UNGRANTED = (ReportKind.ORDER_CANCEL_REJECTED, ReportKind.ORDER_REPLACE_REJECTED)
+"""Reports that change no order, and that its model asked for all the same."""
+
 
 class Reporting:
     """Takes execution reports in."""
@@ -32,8 +35,10 @@ class Reporting:
             self._fill(order, report, keep_status=effect is Effect.LATE_FILL)
         elif effect is Effect.ADVANCE:
             order.status = NAMED_STATUS[report.kind]
-        elif report.kind is ReportKind.ORDER_CANCEL_REJECTED:
-            order.cancel_requested = False  # it may be asked for again
+            self._tell("on_order", order, report)
+        elif report.kind in UNGRANTED:
+            order.cancel_requested &= report.kind is not ReportKind.ORDER_CANCEL_REJECTED  # it may be asked for again
+            self._tell("on_order", order, report)
         if order.status.is_terminal:
             self._finish(order)
 
@@ -48,10 +53,14 @@ class Reporting:
             complete = order.filled_quantity >= order.request.quantity
             order.status = OrderStatus.FILLED if complete else OrderStatus.PARTIALLY_FILLED
         self._book(order, report)
-        if order.owner.hears("on_fill"):
-            self._desk.ask(order.owner, "on_fill", report)
+        self._tell("on_order", order, report)
+        self._tell("on_fill", order, report)
         if self._state.flattening and keep_status:
             self._closing.close(order.owner, order.request.symbol)
+
+    def _tell(self, hook: str, order: OrderState, report: ExecutionReport) -> None:
+        if order.owner.hears(hook):
+            self._desk.ask(order.owner, hook, report)
 
     def _book(self, order: OrderState, report: ExecutionReport) -> None:
         symbol, portfolio = order.request.symbol, order.owner.portfolio

@@ -6,10 +6,12 @@ from decimal import Decimal
 from hftd.domain.commands import Command
 from hftd.domain.market import Quote
 from hftd.domain.session import Session
+from hftd.engine.bar_history import BarHistory
 from hftd.engine.halts import BROKER_CLOSED, Halts
 from hftd.engine.portfolio import ZERO
 from hftd.engine.risk import Limits
 from hftd.engine.state import HookCaller, OrderState, RunningModel, call_hook
+from hftd.engine.timers import Timers
 
 
 class SessionState:
@@ -47,6 +49,19 @@ class SessionState:
         self.halted_symbols: dict[str, str] = {}
         self.following = False
         self.out: list[Command] = []
+        self.timers = Timers(session.close_ns)
+        self.histories = {
+            symbol: BarHistory(symbol, max(1, *(running.model.history_bars for running in followers)))
+            for symbol, followers in self._followers().items()
+        }
+
+    def _followers(self) -> dict[str, list[RunningModel]]:
+        """The models that follow each symbol."""
+        symbols = {symbol for running in self.models.values() for symbol in running.symbols}
+        return {
+            symbol: [running for running in self.models.values() if symbol in running.symbols]
+            for symbol in sorted(symbols)
+        }
 
     @property
     def halted(self) -> str | None:
@@ -102,8 +117,21 @@ class SessionState:
     @property
     def equity(self) -> Decimal:
         """Dollars: cash, and what is held at the last prices (at cost where there is no price yet)."""
-        portfolios = [running.portfolio for running in self.models.values()]
-        return self.cash + sum((portfolio.cost + portfolio.unrealised(self.prices) for portfolio in portfolios), ZERO)
+        values = (running.portfolio.value(self.prices) for running in self.models.values())
+        return self.cash + sum(values, ZERO)
+
+    def allot(self) -> None:
+        """Give each model its share of the account: all that follow a symbol get equal parts of what the session
+        begins with, those that only hold something from before get no cash."""
+        for running in self.models.values():
+            running.portfolio.allotment = ZERO
+        sharing = [running for running in self.models.values() if running.symbols]
+        resting = sum(
+            (running.portfolio.value(self.prices) for running in self.models.values() if not running.symbols), ZERO
+        )
+        for running in sharing:
+            share = (self.equity_at_start - resting) / len(sharing)
+            running.portfolio.allotment = share - running.portfolio.value(self.prices)
 
     # -- shares ----------------------------------------------------------------------------------------------------
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 from hftd.domain.intents import Intent, Want
 from hftd.domain.orders import ExecutionReport, OrderRequest, OrderStatus
 from hftd.engine.portfolio import ZERO, Portfolio
 from hftd.engine.risk import Limits
-from hftd.model.contract import HOOKS, Model, WorkingOrder, intents_of, overrides
+from hftd.model.contract import HOOKS, Model, intents_of, overrides
 
 
 @dataclass(slots=True)
@@ -28,10 +28,10 @@ class RunningModel:
     paused: bool = False
     limits: Limits | None = None
     sent_ns: list[int] = field(default_factory=list)
-    hooks: frozenset[str] = field(init=False)
+    hooks: dict[str, Callable[..., Any]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.hooks = frozenset(hook for hook in HOOKS if overrides(type(self.model), hook))
+        self.hooks = {hook: getattr(self.model, hook) for hook in HOOKS if overrides(type(self.model), hook)}
 
     def hears(self, hook: str, symbol: str | None = None) -> bool:
         """Whether `hook` is to be called: the model has it, is not paused, and follows `symbol`."""
@@ -91,55 +91,5 @@ with no intents when the model fails and then tells the engine so by a `ModelFau
 
 def call_hook(running: RunningModel, sequence: int, name: str, arguments: tuple[Any, ...]) -> Iterable[Intent]:
     """Call a hook and return what it wants. Raises whatever the model raises."""
-    return intents_of(getattr(running.model, name)(*arguments))
-
-
-class EngineView(Protocol):
-    """The part of the engine that a model's context reads."""
-
-    working: dict[str, OrderState]
-
-    @property
-    def cash(self) -> Decimal: ...
-
-
-class ModelContext:
-    """What a model may see: its own positions and working orders, the account's cash, its symbols. Read-only."""
-
-    def __init__(self, engine: EngineView, running: RunningModel) -> None:
-        self._engine = engine
-        self._running = running
-
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        return self._running.symbols
-
-    @property
-    def cash(self) -> Decimal:
-        return self._engine.cash
-
-    def position(self, symbol: str) -> Decimal:
-        return self._running.portfolio.quantity(symbol)
-
-    def working_orders(self, symbol: str | None = None) -> tuple[WorkingOrder, ...]:
-        return tuple(
-            _shown(order)
-            for order in self._engine.working.values()
-            if order.owner is self._running
-            and symbol in (None, order.request.symbol)
-            and not order.status.is_terminal  # one that is being reported as filled right now
-        )
-
-
-def _shown(order: OrderState) -> WorkingOrder:
-    request = order.request
-    return WorkingOrder(
-        client_order_id=request.client_order_id,
-        symbol=request.symbol,
-        side=request.side,
-        quantity=request.quantity,
-        filled_quantity=order.filled_quantity,
-        type=request.type,
-        limit_price=request.limit_price,
-        stop_price=request.stop_price,
-    )
+    answer = running.hooks[name](*arguments)
+    return () if answer is None else intents_of(answer)

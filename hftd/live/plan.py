@@ -12,7 +12,10 @@ from hftd.engine.tally import Tally
 
 @dataclass(frozen=True)
 class Plan:
-    """What a daemon is to do, settled before it starts. `make_models` builds fresh instances for each session."""
+    """What a daemon is to do, settled before it starts. `make_models` builds fresh instances for each session.
+
+    Bars of all `symbols` are subscribed to, quotes and trades only of those whose models ask for them.
+    """
 
     state: Path
     run_id: str
@@ -21,6 +24,8 @@ class Plan:
     late_after_s: float
     make_models: Callable[[], list[RunningModel]]
     settings_json: str = "{}"
+    quotes: tuple[str, ...] = ()
+    trades: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -87,8 +87,10 @@ class Preparation:
 
     async def _connect(self) -> Account:
         await self._broker.connect(self._pump.receive)
-        symbols = self._plan.symbols
-        await self._broker.subscribe(bars=symbols, updated_bars=symbols, statuses=symbols)
+        plan, symbols = self._plan, self._plan.symbols
+        await self._broker.subscribe(
+            bars=symbols, updated_bars=symbols, statuses=symbols, quotes=plan.quotes, trades=plan.trades
+        )
         return await self._broker.account()
 
     async def _finish_last_session(self, session: Session) -> None:

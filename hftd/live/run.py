@@ -27,6 +27,7 @@ from hftd.live.daemon import Daemon, Outcome, Plan
 from hftd.live.endings import when_told_to_end
 from hftd.live.systemd import Notifier
 from hftd.live.view import halts_view, number, orders_view, positions_of, positions_view, session_view
+from hftd.model.contract import overrides
 from hftd.model.verify import VerifiedModel, verified
 from hftd.settings import Settings
 
@@ -113,12 +114,18 @@ def make_plan(settings: Settings, state: Path, models: Iterable[VerifiedModel]) 
     return Plan(
         state=state,
         run_id=run_id(state),
-        symbols=tuple(dict.fromkeys(symbol for model in models for symbol in model.chosen.symbols)),
+        symbols=_symbols_of(models),
+        quotes=_symbols_of(model for model in models if overrides(model.loaded.cls, "on_quote")),
+        trades=_symbols_of(model for model in models if overrides(model.loaded.cls, "on_trade")),
         limits=limits,
         late_after_s=settings.late_after_s,
         make_models=lambda: [_running(model, own.get(model.chosen.name)) for model in models],
         settings_json=settings.model_dump_json(),
     )
+
+
+def _symbols_of(models: Iterable[VerifiedModel]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(symbol for model in models for symbol in model.chosen.symbols))
 
 
 def _running(model: VerifiedModel, limits: Limits | None) -> RunningModel:

@@ -101,7 +101,10 @@ class Story:
             )
 
     def _timer(self, event: events.TimerFired) -> None:
-        log.info("timer.fired", name=event.name)
+        if event.model_id:
+            log.debug("timer.fired", name=event.name, model=event.model_id)
+        else:
+            log.info("timer.fired", name=event.name)
 
     def _halted(self, event: events.TradingHalted) -> None:
         flatten = {"flatten": "yes"} if event.flatten else {}

@@ -20,7 +20,8 @@ from types import CodeType, ModuleType
 
 from hftd.domain.convert import text_of
 from hftd.errors import ModelError
-from hftd.model.contract import HOOKS, Model, ParameterError, parameters_of
+from hftd.model.contract import HOOKS, Model
+from hftd.model.parameters import ParameterError, parameters_of
 from hftd.wording import suggestion
 
 PREFIX = "hftd_model_"

@@ -8,27 +8,16 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from types import FrameType
 
 import msgspec
 
-from hftd.domain.convert import MINUTE_NS, decimal_of
-from hftd.domain.intents import Cancel, Intent, Target, Want
-from hftd.domain.market import Bar
-from hftd.domain.orders import ExecutionReport, ReportKind, Side
-from hftd.domain.session import Session
 from hftd.errors import ModelError
 from hftd.model.choice import ChosenModel
-from hftd.model.contract import Model, WorkingOrder, build, checked, intents_of, parameters_of
-from hftd.model.load import LoadedModel, fingerprint, load_model, place_of, sentence_of
-
-OPEN_NS = 1_767_623_400_000_000_000
-SESSION = Session(open_ns=OPEN_NS, close_ns=OPEN_NS + 390 * MINUTE_NS, day=date(2026, 1, 5))
-VOLUMES = (1700, 3100, 1, 36_839, 250_000, 527, 100, 12_345)
-"""Volumes of the synthetic bars, one a minute: common, tiny and large ones."""
+from hftd.model.load import LoadedModel, fingerprint, load_model, place_of
+from hftd.model.parameters import checked, parameters_of
+from hftd.model.rehearsal import Rehearsal, short_day
 
 
 class TrialRequest(msgspec.Struct, frozen=True):
@@ -87,7 +76,7 @@ def answer_to(request: TrialRequest) -> TrialAnswer:
         path = loaded.path
         if not request.only_load:
             with _time_limit(request.limit_s):
-                _Trial(loaded, request.chosen).run()
+                Rehearsal(loaded, request.chosen).play(short_day(loaded, request.chosen.symbols))
         return _described(loaded, request)
     except ModelError as error:
         return TrialAnswer(problem=str(error))
@@ -109,97 +98,6 @@ def _described(loaded: LoadedModel, request: TrialRequest) -> TrialAnswer:
     is_complete = not request.only_load or not any(row.is_required for row in rows)
     mark = fingerprint(loaded, checked(loaded.cls, request.chosen.parameters)) if is_complete else ""
     return TrialAnswer(description=loaded.description, fingerprint=mark, parameters=rows)
-
-
-class _Trial:
-    """A few minutes of a made-up session. Also the model's context: every want is filled at once, at the last close."""
-
-    cash = Decimal(100_000)
-
-    def __init__(self, loaded: LoadedModel, chosen: ChosenModel) -> None:
-        self._loaded = loaded
-        self._chosen = chosen
-        self._positions = dict.fromkeys(chosen.symbols, Decimal(0))
-        self._prices = {symbol: 100.0 + 10 * index for index, symbol in enumerate(chosen.symbols)}
-        self._fills = 0
-        self.symbols = chosen.symbols
-
-    def position(self, symbol: str) -> Decimal:
-        return self._positions.get(symbol, Decimal(0))
-
-    def working_orders(self, symbol: str | None = None) -> tuple[WorkingOrder, ...]:
-        return ()
-
-    def run(self) -> None:
-        """Raises ModelError for whatever a model must not do."""
-        try:
-            model = build(self._loaded.cls, self._chosen.parameters, self._chosen.locate)
-        except ModelError:
-            raise
-        except (Exception, SystemExit) as error:
-            raise ModelError(sentence_of(error, self._loaded.path, "__init__")) from error
-        model.context = self
-        self._call(model, "on_start", self)
-        self._call(model, "on_session_open", SESSION)
-        for minute, volume in enumerate(VOLUMES):
-            for symbol in self.symbols:
-                self._call(model, "on_bar", self._bar(symbol, minute, volume))
-        self._call(model, "on_session_close", SESSION)
-
-    def _bar(self, symbol: str, minute: int, volume: int) -> Bar:
-        opening = self._prices[symbol]
-        close = self._prices[symbol] = round(opening + (0.25, -0.1, 0.0)[minute % 3], 2)
-        low, high = sorted((opening, close))
-        time_ns = SESSION.open_ns + minute * MINUTE_NS
-        return Bar(symbol, time_ns, opening, high, low, close, volume, trade_count=1, vwap=close)
-
-    def _call(self, model: Model, hook: str, argument: object) -> None:
-        try:
-            intents = intents_of(getattr(model, hook)(argument))
-        except ModelError as error:
-            raise ModelError(f"{self._loaded.path}: {hook} {error}") from error
-        except (Exception, SystemExit) as error:
-            raise ModelError(sentence_of(error, self._loaded.path, hook)) from error
-        for intent in intents:
-            self._take(model, intent, hook)
-
-    def _take(self, model: Model, intent: Intent, hook: str) -> None:
-        if intent.symbol not in self._positions:
-            known = ", ".join(self.symbols)
-            raise ModelError(
-                f"{self._loaded.path}: {hook} returned an intent for {intent.symbol!r}, expected one of its symbols: "
-                f"{known}"
-            )
-        # What a fill calls forth is not filled in turn: two fills that answer each other would never end.
-        if hook != "on_fill" and (change := self._change(intent)):
-            self._positions[intent.symbol] += change
-            self._call(model, "on_fill", self._report(intent.symbol, change))
-
-    def _change(self, intent: Intent) -> Decimal:
-        """Signed shares by which an intent changes the position."""
-        match intent:
-            case Want():
-                return intent.side.sign * intent.quantity
-            case Target():
-                return intent.quantity - self.position(intent.symbol)
-            case Cancel():
-                return Decimal(0)
-
-    def _report(self, symbol: str, change: Decimal) -> ExecutionReport:
-        self._fills += 1
-        price = decimal_of(self._prices[symbol])
-        self.cash -= change * price
-        return ExecutionReport(
-            kind=ReportKind.FILL,
-            client_order_id=f"trial-{self._fills}",
-            time_ns=SESSION.open_ns + MINUTE_NS,
-            symbol=symbol,
-            side=Side.BUY if change > 0 else Side.SELL,
-            execution_id=f"trial-{self._fills}",
-            quantity=abs(change),
-            price=price,
-            filled_quantity=abs(change),
-        )
 
 
 def main() -> None:

@@ -19,8 +19,9 @@ import msgspec
 
 from hftd.errors import ModelError
 from hftd.model.choice import ChosenModel
-from hftd.model.contract import Model, build, checked
+from hftd.model.contract import Model
 from hftd.model.load import LoadedModel, find_model, fingerprint, load_model
+from hftd.model.parameters import build, checked
 from hftd.model.trial import TrialAnswer, TrialRequest
 
 LIMIT_S = 10.0

@@ -24,7 +24,8 @@ from hftd.domain.session import Session
 from hftd.engine.engine import Engine
 from hftd.engine.risk import Limits
 from hftd.engine.state import HookCaller, RunningModel, call_hook
-from hftd.model.contract import Answer, Model, build
+from hftd.model.contract import Answer, Model
+from hftd.model.parameters import build
 
 OPEN_NS = 1_795_789_800_000_000_000  # 2026-11-27 09:30 in New York
 CLOSE_NS = OPEN_NS + 210 * MINUTE_NS

@@ -28,7 +28,8 @@ from hftd.domain.market import Bar, Quote, Trade
 from hftd.domain.orders import ExecutionReport, OrderType, ReportKind, Side, TimeInForce
 from hftd.engine.closing import FLATTEN_ATTEMPTS
 from hftd.engine.risk import Limits
-from hftd.model.contract import Answer, Model, WorkingOrder, build
+from hftd.model.contract import Answer, Model, WorkingOrder
+from hftd.model.parameters import build
 from tests.engine.engine_world import (
     CLOSE_NS,
     OPEN_NS,

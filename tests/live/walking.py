@@ -27,8 +27,8 @@ from hftd.live.daemon import Daemon, Outcome, Plan
 from hftd.live.recovery import Step, steps_of
 from hftd.live.services import Service
 from hftd.live.systemd import Notifier
-from hftd.model.contract import build
 from hftd.model.load import load_model
+from hftd.model.parameters import build
 from tests.running import PROJECT
 
 Kind = TypeVar("Kind", bound=Event)

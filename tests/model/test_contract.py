@@ -8,15 +8,12 @@ from hypothesis import strategies as st
 
 from hftd import Model, buy, cancel, sell, target
 from hftd.errors import ModelError
-from hftd.model.contract import (
-    HOOKS,
-    MAX_INTENTS,
+from hftd.model.contract import HOOKS, MAX_INTENTS, intents_of, overrides
+from hftd.model.parameters import (
     REQUIRED,
     Parameter,
     build,
     checked,
-    intents_of,
-    overrides,
     parameters_of,
     type_name,
     value_of,

@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from hftd.errors import ModelError
-from hftd.model.contract import build, checked
 from hftd.model.load import find_model, fingerprint, load_model, model_names
+from hftd.model.parameters import build, checked
 
 QUIET = "from hftd import Model\nclass Quiet(Model):\n    '''Does nothing.\n\n    At all.'''\n    number: int = 1\n"
 

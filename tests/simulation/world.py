@@ -29,7 +29,7 @@ from hftd.journal import Journal, journal_path
 from hftd.live.daemon import Daemon, Outcome, Plan
 from hftd.live.recovery import Step, steps_of
 from hftd.live.systemd import Notifier
-from hftd.model.contract import build
+from hftd.model.parameters import build
 from tests.live.walking import Timetable
 from tests.simulation.erratic import Erratic
 from tests.simulation.faulty_broker import FEEDS, FaultyBroker, Sent, Weather
