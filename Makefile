@@ -3,6 +3,7 @@
 #   make test         install, and run the tests
 #   make check        style and types
 #   make bench        measure, beside peers
+#   make docs         build the documentation into site/; make docs-serve shows it while you write
 #   make lock         pin the newest versions that fit (needs uv)
 #   make clean        remove what was installed and measured
 
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SPEED ?= 60
 
-.PHONY: run test check bench lock clean
+.PHONY: run test check bench docs docs-serve lock clean
 
 run: $(VENV)/run.stamp
 	@$(BIN)/hftd run --speed $(SPEED) --state state || [ $$? -eq 130 ]
@@ -29,6 +30,14 @@ check: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	@for script in benchmarks/[a-z]*.py; do echo; echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+docs docs-serve: export NO_MKDOCS_2_WARNING = 1
+docs: $(VENV)/dev.stamp
+	@$(BIN)/python docs/generate/reference.py
+	@$(BIN)/mkdocs build --quiet --strict -f docs/generate/mkdocs.yml && echo "open site/index.html"
+
+docs-serve: $(VENV)/dev.stamp
+	@$(BIN)/mkdocs serve -f docs/generate/mkdocs.yml
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -56,4 +65,4 @@ lock:
 	$(LOCK) pyproject.toml --group build --group dev -c requirements.lock -o requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* state
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* state site

@@ -1,0 +1,28 @@
+"""The reference says what the code says: settings, commands, exit codes, endpoints, environment, the manual page."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+VARIABLE = re.compile(r"\b(?:HFTD|APCA)_[A-Z][A-Z_]*[A-Z]\b")
+READ = re.compile(r"(?:environ|getenv)\W[^\n]*?[\"']((?:HFTD|APCA)_[A-Z_]+)[\"']")
+FIELDS_OF_THE_LOG = {"HFTD_EVENT", "HFTD_TIME"}
+"""Not variables: names of fields in systemd's journal."""
+
+
+def test_the_generated_pages_are_what_the_code_says() -> None:
+    done = subprocess.run(
+        [sys.executable, "docs/generate/reference.py", "--check"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.stdout == ""
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_environment_variable_is_in_the_reference_and_every_one_there_is_read() -> None:
+    code = "\n".join(file.read_text("utf-8") for file in (ROOT / "hftd").rglob("*.py"))
+    tests = "\n".join(file.read_text("utf-8") for file in (ROOT / "tests").glob("**/test_*.py"))
+    read = {*VARIABLE.findall(code), *READ.findall(tests)} - FIELDS_OF_THE_LOG
+    told = set(VARIABLE.findall((ROOT / "docs/reference/environment.md").read_text("utf-8")))
+    assert told == {name for name in read if "__" not in name} | {"HFTD_SECTION__NAME"}
