@@ -14,6 +14,7 @@ from hftd.broker.base import (
     Feed,
     FeedState,
     FeedStatus,
+    Mark,
     MarketMessage,
     Message,
     OrdersAsked,
@@ -21,7 +22,7 @@ from hftd.broker.base import (
     TradingStatus,
 )
 from hftd.broker.inprocess import InProcessBroker
-from hftd.clock import Clock
+from hftd.clock import Clock, ManualClock
 from hftd.domain.account import Account, BrokerClock, Position
 from hftd.domain.market import Bar
 from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderRequest
@@ -74,6 +75,7 @@ class FaultyBroker:
         self._dice = dice
         self._truth = truth
         self._clock = clock
+        self._in_lockstep = isinstance(clock, ManualClock)
         self._sent = sent
         self._sink: Sink | None = None
         self._lives = dict.fromkeys(FEEDS, 0)
@@ -87,7 +89,9 @@ class FaultyBroker:
         """The broker in process says something: it arrives late, twice, or not at all."""
         if isinstance(message, FeedStatus):
             return self._tell(message)
-        feed = Feed.TRADES if isinstance(message, ExecutionReport) else Feed.DATA
+        if self._in_lockstep:
+            return self._hear_in_lockstep(message)
+        feed = _feed_of(message)
         if feed in self._down or feed in self._weather.mute:
             return None
         copies = 2 if self._dice.random() < self._weather.repeating else 1
@@ -95,6 +99,16 @@ class FaultyBroker:
             delay_s = LATENCY_S + self._weather.jitter_s[feed] * self._dice.random()
             asyncio.get_running_loop().call_later(delay_s, self._arrive, feed, self._lives[feed], message)
         return None
+
+    def _hear_in_lockstep(self, message: Message) -> None:
+        """Time stands still until all of an instant has arrived, in the order in which it was sent."""
+        feed = _feed_of(message)
+        if feed in self._down:
+            return
+        repeated = not isinstance(message, Mark) and self._dice.random() < self._weather.repeating
+        for _ in range(2 if repeated else 1):
+            self._heard_ns[feed] = self._clock.now_ns()
+            self._tell(message)
 
     def _arrive(self, feed: Feed, life: int, message: Message) -> None:
         if life != self._lives[feed]:
@@ -252,6 +266,13 @@ class FaultyBroker:
     ) -> ExecutionReport:
         change = (client_order_id, new_client_order_id, quantity, limit_price, stop_price, trail)
         return await self._requested(lambda: self._inner.replace(*change))
+
+
+def _feed_of(message: Message) -> Feed:
+    """The socket that it comes on."""
+    if isinstance(message, Mark):
+        return message.feed
+    return Feed.TRADES if isinstance(message, ExecutionReport) else Feed.DATA
 
 
 async def _ignore(ask: Callable[[], Awaitable[Any]]) -> None:

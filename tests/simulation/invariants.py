@@ -7,11 +7,11 @@ from decimal import Decimal
 from hftd.domain import commands, events
 from hftd.domain.commands import SubmitOrder
 from hftd.domain.convert import SECOND_NS
-from hftd.domain.orders import ExecutionReport, OrderRequest, OrderStatus, ReportKind
+from hftd.domain.orders import ExecutionReport, OrderStatus, ReportKind
 from hftd.domain.session import Session
-from tests.simulation.world import CASH, LATE_AFTER_S, SYMBOL, World
+from tests.simulation.world import CASH, LATE_AFTER_S, SYMBOLS, World
 
-INBOX_MAX, OUTSTANDING_MAX = 300, 100
+INBOX_MAX, OUTSTANDING_MAX = 600, 200
 WAITED_NS = int(2 * LATE_AFTER_S * SECOND_NS)
 """A decision is at most this old when it leaves: what is late when it is heard, and as long again in the queue."""
 
@@ -66,12 +66,14 @@ def same_ledger(world: World) -> Iterator[str]:
         yield f"we hold {world.outcome.positions}, the broker has {theirs}"
     if world.outcome.cash != world.account.cash:
         yield f"our cash is {world.outcome.cash}, the broker's {world.account.cash}"
-    shares = cash = Decimal(0)
+    shares, cash = Counter[str](), Decimal(0)
     for order in world.booked:
         signed = order.side.sign * order.filled_quantity
-        shares, cash = shares + signed, cash - signed * (order.filled_average_price or 0)
-    if (shares, round(CASH + cash, 6)) != (theirs.get(SYMBOL, 0), round(world.account.cash, 6)):
-        yield f"the venue's orders make {shares} shares and {CASH + cash} dollars"
+        shares[order.symbol] += signed  # type: ignore[assignment]  # a Counter counts Decimals as well
+        cash -= signed * (order.filled_average_price or 0)
+    held = {symbol: quantity for symbol, quantity in shares.items() if quantity}
+    if (held, round(CASH + cash, 6)) != (theirs, round(world.account.cash, 6)):
+        yield f"the venue's orders make {held} and {CASH + cash} dollars"
 
 
 def on_time(world: World) -> Iterator[str]:
@@ -99,28 +101,28 @@ def _session_at(world: World, time_ns: int) -> Session | None:
 
 
 class _Books:
-    """A ledger of our own: what is held, what working orders would add, and which halts are in force."""
+    """A ledger of our own: what each model holds, what working orders would add, and which halts are in force."""
 
     def __init__(self) -> None:
-        self.halts: set[str] = set()
-        self._carried = Decimal(0)
-        self._sent: dict[str, OrderRequest] = {}
+        self._halts: set[tuple[str, str]] = set()
+        self._carried: dict[tuple[str, str], Decimal] = {}
+        self._sent: dict[str, SubmitOrder] = {}
         self._filled: dict[str, Decimal] = {}
         self._over: set[str] = set()
 
     def take(self, event: events.Event) -> None:
         match event:
             case events.PortfolioCarried(positions=positions, halts=halts):
-                self._carried = sum((position.quantity for position in positions), Decimal(0))
-                self.halts = {halt.rule for halt in halts}
+                self._carried = {(position.model_id, position.symbol): position.quantity for position in positions}
+                self._halts = {(halt.rule, halt.model_id) for halt in halts}
             case events.TradingHalted(rule=rule):
-                self.halts.add(rule)
+                self._halts.add((rule, ""))
             case events.TradingResumed(rule=rule):
-                self.halts.discard(rule)
-            case events.SymbolHalted():
-                self.halts.add(SYMBOL)
-            case events.SymbolResumed():
-                self.halts.discard(SYMBOL)
+                self._halts = {halt for halt in self._halts if halt[0] != rule}
+            case events.SymbolHalted(symbol=symbol):
+                self._halts.add((symbol, ""))
+            case events.SymbolResumed(symbol=symbol):
+                self._halts.discard((symbol, ""))
             case events.OrderReported(report=report):
                 self._take_report(report)
 
@@ -132,17 +134,28 @@ class _Books:
 
     def carry_out(self, command: commands.Command) -> None:
         if isinstance(command, SubmitOrder):
-            self._sent[command.order.client_order_id] = command.order
+            self._sent[command.order.client_order_id] = command
         elif isinstance(command, commands.TradingStopped):
-            self.halts.add(command.rule)
+            self._halts.add((command.rule, command.model_id))
 
-    def reduces(self, order: OrderRequest) -> bool:
-        """Whether `order` makes the position smaller, everything filled that is working."""
-        exposure = self._carried + sum(
-            request.side.sign * (self._filled.get(id, Decimal(0)) if id in self._over else request.quantity)
-            for id, request in self._sent.items()
+    def halts(self, command: SubmitOrder) -> set[str]:
+        """The halts that concern an order."""
+        others = set(SYMBOLS) - {command.order.symbol}
+        return {rule for rule, model_id in self._halts if model_id in ("", command.model_id) and rule not in others}
+
+    def reduces(self, command: SubmitOrder) -> bool:
+        """Whether it makes its model's position smaller, everything filled that is working."""
+        key, order = _place_of(command), command.order
+        exposure = self._carried.get(key, Decimal(0)) + sum(
+            sent.order.side.sign * (self._filled.get(id, Decimal(0)) if id in self._over else sent.order.quantity)
+            for id, sent in self._sent.items()
+            if _place_of(sent) == key
         )
         return exposure * order.side.sign < 0 and order.quantity <= abs(exposure)
+
+
+def _place_of(command: SubmitOrder) -> tuple[str, str]:
+    return command.model_id, command.order.symbol
 
 
 def obedient(world: World) -> Iterator[str]:
@@ -152,12 +165,12 @@ def obedient(world: World) -> Iterator[str]:
         for event, out in steps:
             books.take(event)
             for command in out:
-                if isinstance(command, SubmitOrder) and books.halts:
+                if isinstance(command, SubmitOrder) and (halts := books.halts(command)):
                     id = command.order.client_order_id
-                    if "broker_closed" in books.halts:
+                    if "broker_closed" in halts:
                         yield f"{id} was sent to a closed broker"
-                    if not books.reduces(command.order):
-                        yield f"{id} was sent in spite of {books.halts}"
+                    if not books.reduces(command):
+                        yield f"{id} was sent in spite of {halts}"
                 books.carry_out(command)
 
 
@@ -172,9 +185,11 @@ def bounded(world: World) -> Iterator[str]:
 
 def each_bar_once(world: World) -> Iterator[str]:
     for day, steps in world.steps:
-        bars = [event.bar.time_ns for event, _ in steps if isinstance(event, events.BarReceived)]
-        if bars != sorted(set(bars)):
-            yield f"{day}: bars came twice or out of order"
+        for symbol in world.symbols:
+            bars = [event.bar for event, _ in steps if isinstance(event, events.BarReceived)]
+            times = [bar.time_ns for bar in bars if bar.symbol == symbol]
+            if times != sorted(set(times)):
+                yield f"{day}: bars of {symbol} came twice or out of order"
 
 
 def undisputed(world: World) -> Iterator[str]:

@@ -79,15 +79,16 @@ def test_nothing_is_lost_doubled_or_late_whatever_goes_wrong(
 @pytest.mark.parametrize("name", sorted(FAULTS))
 def test_one_kind_of_fault_again_and_again(name: str, memory: Path) -> None:
     """Every few minutes, each time while an order is under way."""
-    world = World(7, memory)
+    world = next(world for seed in range(7, 100) if not (world := World(seed, memory)).in_lockstep)
     first_ns, last_ns = world.sessions[0].open_ns + MINUTE_NS, world.sessions[-2].close_ns - LAST_WORD_NS
     for start_ns in range(first_ns + AFTER_A_BAR_NS, last_ns - MINUTE_NS, 4 * MINUTE_NS):
         world.expect(name, start_ns, start_ns + 40 * SECOND_NS)
     assert len(lived(world).faults) >= 10
 
 
-def test_without_faults_every_decision_is_carried_out(memory: Path) -> None:
-    world = lived(World(3, memory))
+@pytest.mark.parametrize("seed", range(3, 9))
+def test_without_faults_every_decision_is_carried_out(seed: int, memory: Path) -> None:
+    world = lived(World(seed, memory))
     assert world.outcome is not None
     assert world.outcome.tally.late_bars == 0
     assert len(world.sent) == world.outcome.tally.orders > 10

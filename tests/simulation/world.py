@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from hftd.broker.base import Feed, OrdersAsked
 from hftd.broker.inprocess import InProcessBroker
-from hftd.clock import WallClock
+from hftd.clock import ManualClock, WallClock
 from hftd.domain.account import Account, Position
 from hftd.domain.convert import MINUTE_NS, SECOND_NS, ns_of_rfc3339
 from hftd.domain.orders import BrokerOrder
@@ -36,7 +36,8 @@ from tests.simulation.faulty_broker import FEEDS, FaultyBroker, Sent, Weather
 from tests.simulation.virtual_loop import VirtualLoop
 
 CASH = Decimal(1_000_000)
-SYMBOL = "SPY"
+SYMBOLS = ("SPY", "QQQ", "IWM")
+MODELS = ("erratic", "fickle", "moody")
 FIRST_OPEN_NS = ns_of_rfc3339("2026-03-02T15:00:00Z")
 BARS_MIN, BARS_MAX = 60, 75
 MARKETS = 4
@@ -75,6 +76,9 @@ class World:
         self.end_ns = self.sessions[-2].close_ns + 3 * MINUTE_NS
         self.calendar = Timetable(self.sessions)
         self.flatten_ns = self.dice.choice((None, 5 * MINUTE_NS, 10 * MINUTE_NS))
+        self.symbols = SYMBOLS[: self.dice.choice((1, 1, 1, 2, 3))]
+        self.models = MODELS[: self.dice.choice((1, 1, 1, 2, 3))]
+        self.in_lockstep = self.dice.random() < 0.25
         self.journals = self.state / "0"
 
     @classmethod
@@ -109,10 +113,10 @@ class World:
         self.steps = self._read()
 
     async def _live(self) -> None:
-        self.truth, self.clock = WallClock(self.true_ns), WallClock(lambda: self.true_ns() + self.offset_ns)
+        self._set_clocks()
         partial_, reject = self.dice.choice((0.0, 0.5)), self.dice.choice((0.0, 0.0, 0.2))
         settings = VenueSettings(partial_fill_chance=partial_, reject_chance=reject)
-        market = RandomMarket((SYMBOL,), seed=self.seed % MARKETS)
+        market = RandomMarket(self.symbols, seed=self.seed % MARKETS)
         course = make_course(self.calendar, market, self.start_ns, settings, random.Random(self.seed).random)
         self.broker = InProcessBroker(self.truth, course, CASH)
         playing = asyncio.create_task(self._play())
@@ -129,30 +133,46 @@ class World:
         playing.cancel()
         self.left_over = asyncio.all_tasks() - self._others
 
+    def _set_clocks(self) -> None:
+        """In lockstep one clock for all, which stands still while the daemon is busy; else the daemon's own."""
+        if self.in_lockstep:
+            self.truth = self.clock = ManualClock(self.start_ns)
+        else:
+            self.truth, self.clock = WallClock(self.true_ns), WallClock(lambda: self.true_ns() + self.offset_ns)
+
     async def _play(self) -> None:
+        if self.in_lockstep:
+            return await self.broker.play_until(self.end_ns + MINUTE_NS)
         while self.broker.next_ns is not None:
             await self.truth.sleep_until(self.broker.next_ns)
             self.broker.play_moment()
-            if (daemon := self.daemon) is not None:
-                self.inbox_max = max(self.inbox_max, len(daemon.inbox))
-                if daemon.trader is not None:
-                    self.outstanding_max = max(self.outstanding_max, daemon.trader.sender.outstanding)
+            self._look()
+        return None
+
+    def _look(self) -> None:
+        self.inbox_max = max(self.inbox_max, len(self.daemon.inbox))
+        if self.daemon.trader is not None:
+            self.outstanding_max = max(self.outstanding_max, self.daemon.trader.sender.outstanding)
 
     def begin(self) -> None:
         """Start a daemon on what the last one left."""
         self.lives += 1
         self.line = FaultyBroker(self.broker, self.weather, self.dice, self.truth, self.clock, self.sent)
-        self.daemon = Daemon(self._plan(), self.line, self.clock, self.calendar, Notifier(""))
+        lockstep = (self.broker.connect_clock, self.broker.release) if self.in_lockstep else ()
+        self.daemon = Daemon(self._plan(), self.line, self.clock, self.calendar, Notifier(""), *lockstep)
         self.living = asyncio.create_task(self.daemon.run())
 
     def _plan(self) -> Plan:
         return Plan(
             state=self.journals,
             run_id="0011223344556677",
-            symbols=(SYMBOL,),
+            symbols=self.symbols,
             limits=Limits(Decimal(20), Decimal(100_000), 30, self.flatten_ns),
             late_after_s=LATE_AFTER_S,
-            make_models=lambda: [RunningModel("erratic", build(Erratic, {}), "fingerprint", (SYMBOL,), {})],
+            make_models=lambda: [
+                RunningModel(name, build(Erratic, {"step_cents": 3 + number}), "fingerprint", self.symbols, {})
+                for number, name in enumerate(self.models)
+            ],
         )
 
     async def stop(self) -> None:
@@ -171,7 +191,7 @@ class World:
             shutil.copytree(self.journals, remains)
         self.journals = remains
         self.line.die()
-        await self.broker.disconnect_feeds()
+        await self.broker.disconnect()
         tasks = asyncio.all_tasks() - self._others
         for task in tasks:
             task.cancel()
@@ -292,8 +312,10 @@ def _shut(world: World, start_ns: int, end_ns: int) -> None:
 
 
 def _halt(world: World, start_ns: int, end_ns: int) -> None:
+    symbol = world.dice.choice(world.symbols)
+
     async def say(code: str) -> None:
-        world.line.say(code, SYMBOL)
+        world.line.say(code, symbol)
 
     _between(world, start_ns, end_ns, partial(say, "H"), partial(say, "T"))
 
@@ -309,13 +331,17 @@ def _clock(world: World, start_ns: int, end_ns: int) -> None:
 
 
 def _disk(world: World, start_ns: int, end_ns: int) -> None:
-    """The journal may not grow any more."""
+    """The journal may not grow any more, for a while by the wall: an exchange in lockstep waits for us meanwhile."""
 
-    async def limit(pages: int) -> None:
+    def limit(pages: int) -> None:
         if world.daemon.trader is not None and not world.living.done():
             world.daemon.trader.journal._connection.execute(f"PRAGMA max_page_count = {pages}")
 
-    _between(world, start_ns, end_ns, partial(limit, NO_PAGE_MORE), partial(limit, MANY_PAGES))
+    async def fill_up() -> None:
+        limit(NO_PAGE_MORE)
+        world.loop.call_later((end_ns - start_ns) / SECOND_NS, limit, MANY_PAGES)
+
+    world.agenda.append((start_ns, fill_up))
 
 
 def _restart(world: World, start_ns: int, end_ns: int, end_daemon: Callable[[World], Awaitable[None]]) -> None:
@@ -346,3 +372,6 @@ FAULTS: dict[str, Callable[[World, int, int], None]] = {
     "kill": partial(_restart, end_daemon=World.kill),
     "stop": partial(_restart, end_daemon=World.stop),
 }
+
+IN_LOCKSTEP = FAULTS.keys() - {"clock", "jitter", "mute"}
+"""An exchange that holds time for us sets our clock, and delivers an instant whole or not at all."""
