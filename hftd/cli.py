@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from hftd.cli_data import data
+from hftd.cli_data import register
 from hftd.cli_options import JsonOption, SettingsOption, StateOption
 from hftd.cli_options import settings_of as _settings
 from hftd.errors import HftdError
@@ -29,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.add_typer(data, name="data", rich_help_panel=REST)
+register(app, REST)
 
 TapeOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Play these recorded minute bars (Parquet or CSV)")

@@ -12,10 +12,12 @@ from hftd.cli_options import (
     JsonOption,
     SettingsOption,
     StampedOption,
+    StateOption,
     SymbolOption,
     SymbolsOption,
     VolumeOption,
     ZoneOption,
+    settings_of,
 )
 
 PathsArgument = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders (Parquet, CSV)")]
@@ -25,6 +27,12 @@ data = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def register(app: typer.Typer, panel: str) -> None:
+    """Add the commands about recorded data to hftd's."""
+    app.add_typer(data, name="data", rich_help_panel=panel)
+    app.command(rich_help_panel=panel)(record)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -107,3 +115,28 @@ def info(
 
     rows = info_of(paths, _reading(settings, columns=column, time_zone=time_zone, volume=volume))
     print(as_json(rows) if json else info_text(rows))
+
+
+def record(
+    symbols: SymbolsOption = "",
+    seconds: Annotated[
+        float | None, typer.Option("--for", min=0, metavar="SECONDS", help="End after so long; default: when told to")
+    ] = None,
+    settings: SettingsOption = None,
+    state: StateOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write all market data of a broker's feed to STATE/records, without trading, until Ctrl-C.
+
+    Example: hftd record --symbols SPY,AAPL
+    """
+    from hftd import logs
+    from hftd import state as states
+    from hftd.commands.text import as_json_line
+    from hftd.live.record import record as record_feed
+
+    loaded = settings_of(settings)
+    logs.configure(loaded.log.format, loaded.log.level)
+    place = states.state_directory(state)
+    told = record_feed(loaded, place, dict(os.environ), _names(symbols) or loaded.symbols, seconds)
+    print(as_json_line(told) if json else f"{told['messages']} messages in {told['folder']}")

@@ -214,7 +214,7 @@ def test_a_bad_tape_is_refused_with_its_row(place: Home, tmp_path: Path, name: s
 
 def test_a_daemon_repeats_what_its_exchange_says_of_the_tape(place: Home, tmp_path: Path) -> None:
     for tape, sentence in (
-        (tmp_path / "none.csv", "no such file"),
+        (tmp_path / "none.csv", "no such file or folder"),
         (place.settings, "expected a file named .parquet or .csv, found .yaml"),
     ):
         ended = place.run("run", "--tape", tape)

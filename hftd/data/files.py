@@ -44,10 +44,10 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
             raise DataError(f"{path}: no file in this folder is named {', '.join(ENDINGS)}")
         found += inside
     for file in found:
+        if not file.is_file():
+            raise DataError(f"{file}: no such file or folder")
         if not _is_data(file):
             raise DataError(f"{file}: expected a file named .parquet or .csv, found {file.suffix or 'no ending'}")
-        if not file.is_file():
-            raise DataError(f"{file}: no such file")
     return list(dict.fromkeys(found))
 
 

@@ -107,9 +107,15 @@ class SortedWriter:
     """
 
     def __init__(
-        self, file: Path, kind: Kind, change: Change = lambda rows: rows, metadata: Metadata | None = None
+        self,
+        file: Path,
+        kind: Kind,
+        change: Change = lambda rows: rows,
+        metadata: Metadata | None = None,
+        name: str = "",
     ) -> None:
-        self.sink = ParquetSink(file, kind, metadata)
+        """`name` is what the table is called in the file, if not by its kind."""
+        self.sink = ParquetSink(file, name or kind, metadata)
         self._kind = kind
         self._change = change
         self._waiting: list[Rows] = []

@@ -63,11 +63,16 @@ def real_broker(settings: Settings, keys: Keys) -> Broker:
 
 @asynccontextmanager
 async def connect_to(
-    settings: Settings, state: Path, environment: Mapping[str, str], notifier: Notifier | None = None
+    settings: Settings,
+    state: Path,
+    environment: Mapping[str, str],
+    notifier: Notifier | None = None,
+    *,
+    may_hold: bool = True,
 ) -> AsyncIterator[Connection]:
     """The connection that `settings` ask for; what had to be started for it is stopped at the end.
 
-    `notifier` is told of an exchange that is away and waited for.
+    `notifier` is told of an exchange that is away and waited for. With `may_hold` a fast exchange waits for us.
     """
     async with AsyncExitStack() as stack:
         preloading = asyncio.create_task(asyncio.to_thread(_preload))
@@ -76,7 +81,7 @@ async def connect_to(
         elif settings.broker.url is not None:
             keys = keys_of(environment)
             speed = await _patient_speed_of(settings.broker.url, keys, notifier or Notifier())
-            yield _simulated(settings.broker.url, keys, speed, settings.broker.feed, _never)
+            yield _simulated(settings.broker.url, keys, speed, settings.broker.feed, _never, may_hold=may_hold)
         else:
             exchange = EmbeddedExchange(exchange_arguments(settings, state))
             stack.push_async_callback(exchange.stop)
@@ -86,7 +91,9 @@ async def connect_to(
             )
             await preloading
             keys = Keys.of(address.key, address.secret, "the exchange of our own")
-            yield _simulated(address.url, keys, settings.exchange.speed, settings.broker.feed, exchange.ended)
+            yield _simulated(
+                address.url, keys, settings.exchange.speed, settings.broker.feed, exchange.ended, may_hold=may_hold
+            )
 
 
 def _preload() -> None:
@@ -96,12 +103,14 @@ def _preload() -> None:
     preload()
 
 
-def _simulated(url: str, keys: Keys, speed: float, feed: str, lost: Callable[[], Awaitable[int]]) -> Connection:
+def _simulated(
+    url: str, keys: Keys, speed: float, feed: str, lost: Callable[[], Awaitable[int]], *, may_hold: bool
+) -> Connection:
     from hftd.broker.simulated import SimulatedBroker
 
     clock = ExchangeClock(0, speed)
     clock.announce(0, speed, held=True)  # until it has been heard
-    lockstep = speed > LOCKSTEP_ABOVE_SPEED
+    lockstep = may_hold and speed > LOCKSTEP_ABOVE_SPEED
     broker = SimulatedBroker(url, keys, feed=feed, lockstep=lockstep, now_ns=clock.now_ns)
     return Connection(broker, clock, lost, broker.connect_clock, _done(broker) if lockstep else None)
 

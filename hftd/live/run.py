@@ -25,6 +25,8 @@ from hftd.live.control import ControlServer, socket_path
 from hftd.live.crash_points import arm
 from hftd.live.daemon import Daemon, Outcome, Plan
 from hftd.live.endings import when_told_to_end
+from hftd.live.recorder import Recorder, overheard
+from hftd.live.services import Service
 from hftd.live.systemd import Notifier
 from hftd.live.view import halts_view, number, orders_view, positions_of, positions_view, session_view
 from hftd.model.contract import overrides
@@ -67,14 +69,20 @@ async def _run(settings: Settings, state: Path, environment: dict[str, str], ses
         notifier = Notifier()
         connection = await stack.enter_async_context(connect_to(settings, state, environment, notifier))
         logs.configure(settings.log.format, settings.log.level, connection.clock.now_ns)
+        plan, broker, services = make_plan(settings, state, models), connection.broker, list[Service]()
+        if settings.record:
+            recorder = Recorder(state)
+            broker = overheard(broker, recorder, plan.symbols)
+            services.append(recorder)
         daemon = Daemon(
-            plan=make_plan(settings, state, models),
-            broker=connection.broker,
+            plan=plan,
+            broker=broker,
             clock=connection.clock,
             calendar=Calendar(),
             notifier=notifier,
             hear_clock=connection.hear_clock,
             done=connection.done,
+            services=services,
         )
         control = ControlServer(socket_path(state, environment), _answers(daemon, settings, connection.clock))
         await control.start()

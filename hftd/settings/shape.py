@@ -294,6 +294,9 @@ class Settings(Section):
     )
     data: DataSettings = Field(default_factory=DataSettings, description="how recorded data in files are read")
     log: LogSettings = Field(default_factory=LogSettings, description="what is written to standard error")
+    record: bool = Field(
+        default=False, description="whether all market data that arrive are written to files, in STATE/records"
+    )
     late_after_s: Seconds = Field(
         default=10.0, gt=0, description="market data that arrive this many seconds too late are not traded on"
     )
