@@ -52,6 +52,7 @@ class SubmitOrder(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
     """Send this order. `reference_price` (dollars) is the market's price at the decision: slippage counts from it.
 
     `then_open` is the other half of a reversal: shares to open with an order of the same kind once this one is filled.
+    `part_of` is the waiting order, by its client order id, that it is the first part of.
     """
 
     model_id: str
@@ -60,12 +61,61 @@ class SubmitOrder(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
     fingerprint: str
     reason: str = ""
     then_open: Decimal | None = None
+    part_of: str = ""
+
+
+class OrderQueued(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="order.queued"):
+    """This order waits inside, for it cannot be sent beside what the account holds and has working.
+
+    `cause` is one word: opposed (it might meet a working order of the account), closing (all that the account holds is
+    being closed already, and beyond that it would go through zero), counterpart (everything is being closed, and
+    another model is about to close the opposite position).
+    """
+
+    model_id: str
+    order: OrderRequest
+    reference_price: float | None
+    cause: str
+    reason: str = ""
+    then_open: Decimal | None = None
+    forced: bool = False
+
+
+class OrderDropped(Struct, frozen=True, tag_field="kind", tag="order.dropped"):
+    """A waiting order was never sent. `cause` is one word: withdrawn, waited_too_long, refused, after_close, closed."""
+
+    model_id: str
+    client_order_id: str
+    cause: str
+
+
+class OrderCrossed(Struct, frozen=True, tag_field="kind", tag="order.crossed"):
+    """Two models wanted the opposite of each other: `quantity` shares changed hands inside at `price` dollars, and
+    nothing of it was sent. The ids are those of the two orders before they were crossed; `number` tells several
+    crossings of one step apart."""
+
+    symbol: str
+    quantity: Decimal
+    price: Decimal
+    buyer_id: str
+    seller_id: str
+    buy_order_id: str
+    sell_order_id: str
+    number: int
+
+    @property
+    def model_id(self) -> str:
+        """Of no single model."""
+        return ""
 
 
 class CancelOrder(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="order.cancel_requested"):
+    """Withdraw this order; with `put_back` only to make way, and what is left of it is sent again behind."""
+
     model_id: str
     client_order_id: str
     reason: str = ""
+    put_back: bool = False
 
 
 class ReplaceOrder(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="order.replace_requested"):
@@ -91,4 +141,15 @@ class TradingStopped(Struct, frozen=True, tag_field="kind", tag="engine.halted")
     value: Decimal | None = None
 
 
-Command = SignalRaised | SignalDropped | OrderRefused | SubmitOrder | CancelOrder | ReplaceOrder | TradingStopped
+Command = (
+    SignalRaised
+    | SignalDropped
+    | OrderRefused
+    | OrderQueued
+    | OrderDropped
+    | OrderCrossed
+    | SubmitOrder
+    | CancelOrder
+    | ReplaceOrder
+    | TradingStopped
+)

@@ -51,7 +51,8 @@ class Closing:
             self._desk.stop("not_flattened", f"{held} {symbol} of {running.model_id} could not be closed")
             return
         side = Side.SELL if held > 0 else Side.BUY
-        self._desk.submit(running, Want(side=side, symbol=symbol, quantity=abs(held), reason=self._reason))
+        want = Want(side=side, symbol=symbol, quantity=abs(held), reason=self._reason)
+        self._desk.dispatch.enter(running, want, forced=True)
 
     @property
     def _reason(self) -> str:

@@ -65,7 +65,7 @@ class ModelContext:
     def working_orders(self, symbol: str | None = None) -> tuple[WorkingOrder, ...]:
         return tuple(
             _shown(order)
-            for order in self._state.working.values()
+            for order in self._state.unfinished
             if order.owner is self._running
             and symbol in (None, order.request.symbol)
             and not order.status.is_terminal  # one that is being reported as filled right now

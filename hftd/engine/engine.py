@@ -4,7 +4,7 @@ A step is: take over what the event says (order, position, price, session), ask 
 they want through the risk gate, and answer with commands. Live, replay and backtest call the same `Engine.step`.
 One engine lives one session. Its parts share one `SessionState`:
 
-    engine ─► reporting ─► closing ─► desk ─► gate ─► risk
+    engine ─► crossing ─► reporting ─► closing ─► desk ─► dispatch ─► gate ─► risk, netting
          └──────► judge (limits whose breach halts)
 """
 
@@ -12,12 +12,21 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from hftd.domain import events
-from hftd.domain.commands import CancelOrder, Command, SubmitOrder, TradingStopped
+from hftd.domain.commands import (
+    CancelOrder,
+    Command,
+    OrderCrossed,
+    OrderDropped,
+    OrderQueued,
+    SubmitOrder,
+    TradingStopped,
+)
 from hftd.domain.events import Halt
 from hftd.domain.session import Session
 from hftd.engine.breaches import Standing
 from hftd.engine.closing import BEFORE_CLOSE, Closing
 from hftd.engine.context import ModelContext
+from hftd.engine.crossing import Crossing
 from hftd.engine.desk import Desk, other_half
 from hftd.engine.halts import BROKER_CLOSED, MANUAL, End, ends_of
 from hftd.engine.judge import Judge
@@ -49,6 +58,7 @@ class Engine(SessionState):
         self._desk = Desk(self)
         self._closing = Closing(self, self._desk)
         self._reporting = Reporting(self, self._desk, self._judge, self._closing)
+        self._crossing = Crossing(self, self._desk, self._reporting)
         self._handlers: dict[type, Callable[[Any], None]] = {
             events.BarReceived: self._on_bar,
             events.QuoteReceived: self._on_quote,
@@ -77,8 +87,10 @@ class Engine(SessionState):
         time_ns = event.time_ns
         if time_ns > self.time_ns:
             self.time_ns = time_ns
-        self.out = []
+        self.out, self.made = [], 0
         self._handlers[type(event)](event)
+        if self.waiting and not self.following:
+            self._crossing.settle()
         return self.out
 
     def follow(self, event: events.Event, commands: Iterable[Command]) -> None:
@@ -86,9 +98,9 @@ class Engine(SessionState):
         asked, and the orders sent, those withdrawn and the halts are those."""
         call, self.call, self.following = self.call, _silence, True
         self.step(event)
-        self.call, self.following = call, False
         for command in commands:
             self._adopt(command)
+        self.call, self.following = call, False
 
     def finish(self, event: events.Event) -> list[Command]:
         """Take in an event of which it is not known what followed: no model is asked, but what the engine itself has
@@ -101,9 +113,16 @@ class Engine(SessionState):
     def _adopt(self, command: Command) -> None:
         match command:
             case SubmitOrder(model_id=model_id, order=request, reference_price=price):
+                self._crossing.adopt_sent(command)
                 self.keep(OrderState(self.models[model_id], request, price, then_open=other_half(command)))
-            case CancelOrder(client_order_id=client_order_id):
-                self.orders[client_order_id].mark_cancelled()
+            case CancelOrder(client_order_id=client_order_id, put_back=put_back):
+                self.orders[client_order_id].mark_cancelled(put_back=put_back)
+            case OrderQueued():
+                self._crossing.adopt_queued(command)
+            case OrderDropped(client_order_id=client_order_id):
+                self.waiting.pop(client_order_id)
+            case OrderCrossed():
+                self._crossing.adopt_crossed(command)
             case TradingStopped(rule=rule, reason=reason, model_id=model_id):
                 self.halts.add(Halt(rule, reason, model_id))
 

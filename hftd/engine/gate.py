@@ -1,7 +1,7 @@
 """The risk gate as an order meets it: judged by its model's limits, then as part of what all models hold together."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from hftd.domain.convert import MINUTE_NS, decimal_of
@@ -16,16 +16,16 @@ QUOTE_LIFE_NS = MINUTE_NS
 """How long a quote tells what a market order would be filled at."""
 
 
-def refused(state: SessionState, running: RunningModel, want: Want) -> tuple[Refusal, str] | None:
-    """Why `want` may not be sent, and whose limit says so, `model` or `all`; None when it may."""
-    own = _proposal(state, running, want)
-    if refusal := refusal_of(own, running.limits or state.limits):
-        return refusal, "model"
-    if len(state.models) > 1 or running.limits is not None:
-        together = _proposal_of_all(state, own, want.symbol)
-        if refusal := refusal_of(together, state.limits):
-            return refusal, "all"
-    return None
+def refused_alone(state: SessionState, running: RunningModel, want: Want) -> Refusal | None:
+    """Why `want` may not be sent by the limits of its model; None when it may."""
+    return refusal_of(_proposal(state, running, want), running.limits or state.limits)
+
+
+def refused_together(state: SessionState, running: RunningModel, want: Want) -> Refusal | None:
+    """Why `want` may not be sent as part of what all models hold together; None when it may."""
+    if len(state.models) == 1 and running.limits is None:
+        return None  # nothing else than what it was judged by alone
+    return refusal_of(_proposal_of_all(state, _proposal(state, running, want), want.symbol), state.limits)
 
 
 def _proposal(state: SessionState, running: RunningModel, want: Want) -> Proposal:
@@ -40,7 +40,7 @@ def _proposal(state: SessionState, running: RunningModel, want: Want) -> Proposa
         open_ns=state.session.open_ns,
         close_ns=state.session.close_ns,
         closable=state.closable(running, want.symbol),
-        sent_ns=running.sent_ns,
+        sent_ns=[*running.sent_ns, *_to_be_sent(state, running)],
         others_gross=gross,
         others_net=net,
         limit_price=want.limit_price,
@@ -51,13 +51,18 @@ def _proposal(state: SessionState, running: RunningModel, want: Want) -> Proposa
     )
 
 
+def _to_be_sent(state: SessionState, running: RunningModel) -> Iterator[int]:
+    """When the orders of a model that still wait were decided: each counts as one that is sent."""
+    return (waiting.since_ns for waiting in state.waiting.values() if waiting.order.owner is running)
+
+
 def _proposal_of_all(state: SessionState, own: Proposal, symbol: str) -> Proposal:
-    """The same order as part of what all models hold together."""
+    """The same order as part of what all models hold together and have sent: what waits is judged when it leaves."""
     models = tuple(state.models.values())
     gross, net = _others(state, symbol, models, state.limits.needs_exposures)
     return dataclasses.replace(
         own,
-        exposure=sum((state.exposure(running, symbol) for running in models), ZERO),
+        exposure=state.exposure_sent(symbol),
         closable=sum((state.closable(running, symbol) for running in models), ZERO),
         sent_ns=state.sent_ns,
         others_gross=gross,

@@ -1,5 +1,7 @@
 """What became of orders: each execution report moves its order, its model's portfolio, and what follows from that."""
 
+from collections.abc import Iterable
+
 from hftd.domain.intents import Want
 from hftd.domain.orders import ExecutionReport, OrderStatus, ReportKind
 from hftd.engine.closing import Closing
@@ -37,10 +39,29 @@ class Reporting:
             order.status = NAMED_STATUS[report.kind]
             self._tell("on_order", order, report)
         elif report.kind in UNGRANTED:
-            order.cancel_requested &= report.kind is not ReportKind.ORDER_CANCEL_REJECTED  # it may be asked for again
+            if report.kind is ReportKind.ORDER_CANCEL_REJECTED:
+                order.cancel_requested = order.put_back = False  # it may be asked for again
             self._tell("on_order", order, report)
         if order.status.is_terminal:
             self._finish(order)
+
+    def take_crossed(self, orders: Iterable[tuple[OrderState, ExecutionReport]]) -> None:
+        """Take in both sides of what was crossed inside; then the models are told."""
+        pairs = list(orders)
+        for order, report in pairs:
+            order.count(report)
+            order.status = OrderStatus.FILLED
+            self._state.orders[report.client_order_id] = order
+            self._book(order, report)
+        for order, report in pairs:
+            self._tell("on_order", order, report)
+            self._tell("on_fill", order, report)
+            self._desk.answer(self._judge.traded(order.owner, order.realised))
+
+    def open_other_side(self, order: OrderState, want: Want, *, filled: bool) -> None:
+        """Go on with the other half of a reversal, if the first was filled."""
+        cause = self._state.no_trading(late=False) if filled else "not_closed"
+        self._desk.place_if_trading(order.owner, want, cause)
 
     def _fill(self, order: OrderState, report: ExecutionReport, *, keep_status: bool) -> None:
         if order.knows(report):
@@ -75,13 +96,10 @@ class Reporting:
         if self._state.working.pop(order.request.client_order_id, None) is None:
             return
         self._desk.answer(self._judge.traded(order.owner, order.realised))
+        if order.put_back and order.status is OrderStatus.CANCELED:
+            self._desk.dispatch.put_back(order)
         follow_up, order.then_open = order.then_open, None
         if follow_up is not None and not order.owner.paused:
-            self._open_other_side(order, follow_up)
+            self.open_other_side(order, follow_up, filled=order.status is OrderStatus.FILLED)
         if self._state.flattening:
             self._closing.finished(order)
-
-    def _open_other_side(self, order: OrderState, want: Want) -> None:
-        filled = order.status is OrderStatus.FILLED
-        cause = self._state.no_trading(late=False) if filled else "not_closed"
-        self._desk.place_if_trading(order.owner, want, cause)

@@ -10,14 +10,16 @@ from hftd.engine.bar_history import BarHistory
 from hftd.engine.halts import BROKER_CLOSED, Halts
 from hftd.engine.portfolio import ZERO
 from hftd.engine.risk import Limits
-from hftd.engine.state import HookCaller, OrderState, RunningModel, call_hook
+from hftd.engine.state import HookCaller, OrderState, RunningModel, Waiting, call_hook
 from hftd.engine.timers import Timers
 
 
 class SessionState:
     """The picture that all parts of an engine share; `sequence` and `time_ns` are those of the event being stepped.
 
-    `out` are the commands of this step so far. While `following` nothing is decided: what was decided is adopted.
+    `working` orders were sent, `waiting` ones not yet. `out` are the commands of this step so far, `made` counts the
+    orders made in it, and `is_crossing` says that models are being told of what was crossed inside. While `following`
+    nothing is decided: what was decided is adopted.
     """
 
     def __init__(
@@ -41,6 +43,9 @@ class SessionState:
         self.quotes: dict[str, Quote] = {}
         self.orders: dict[str, OrderState] = {}
         self.working: dict[str, OrderState] = {}
+        self.waiting: dict[str, Waiting] = {}
+        self.made = 0
+        self.is_crossing = False
         self.sent_ns: list[int] = []
         self.held: set[str] = set()
         self.is_open = False
@@ -146,13 +151,23 @@ class SessionState:
         return sum((running.portfolio.quantity(symbol) for running in self.models.values()), ZERO)
 
     def working_of(self, running: RunningModel, symbol: str) -> list[OrderState]:
-        """The orders of a model in `symbol` that are not finished, oldest first."""
-        return [order for order in self.working.values() if order.owner is running and order.request.symbol == symbol]
+        """The orders of a model in `symbol` that are not finished: sent, oldest first, and waiting to be sent."""
+        return [order for order in self.unfinished if order.owner is running and order.request.symbol == symbol]
+
+    @property
+    def unfinished(self) -> list[OrderState]:
+        """Working orders, oldest first, and behind them those that wait to be sent."""
+        return [*self.working.values(), *(waiting.order for waiting in self.waiting.values())]
 
     def exposure(self, running: RunningModel, symbol: str) -> Decimal:
         """Signed shares that a model holds, and would hold more or less if its working orders were filled."""
         working = (order.request.side.sign * order.remaining for order in self.working_of(running, symbol))
         return running.portfolio.quantity(symbol) + sum(working, ZERO)
+
+    def exposure_sent(self, symbol: str) -> Decimal:
+        """Signed shares over all models, and what would be added if the orders that were sent were filled."""
+        working = (order for order in self.working.values() if order.request.symbol == symbol)
+        return self.position(symbol) + sum((order.request.side.sign * order.remaining for order in working), ZERO)
 
     def aim(self, running: RunningModel, symbol: str) -> Decimal:
         """The exposure of a model once the other halves of its reversals are sent too."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from msgspec.structs import replace
+
 from hftd.domain.intents import Intent, Want
 from hftd.domain.orders import ExecutionReport, OrderRequest, OrderStatus
 from hftd.engine.portfolio import ZERO, Portfolio
@@ -44,7 +46,8 @@ class OrderState:
 
     `filled_notional` is dollars paid or received. Executions up to `reconciled_quantity` have been taken from the
     broker's books, and are old news when their own reports arrive. `then_open` waits for the fill: the other half of
-    a reversal. `realised` is dollars gained or lost on what it closed.
+    a reversal. `realised` is dollars gained or lost on what it closed. `put_back` says that its withdrawal only makes
+    way for another order.
     """
 
     owner: RunningModel
@@ -58,6 +61,7 @@ class OrderState:
     cancel_requested: bool = False
     then_open: Want | None = None
     realised: Decimal = ZERO
+    put_back: bool = False
 
     def knows(self, report: ExecutionReport) -> bool:
         """Whether this execution has been counted."""
@@ -73,15 +77,41 @@ class OrderState:
         if report.reconciled:
             self.reconciled_quantity = report.filled_quantity
 
-    def mark_cancelled(self) -> None:
-        """Its withdrawal is asked for; the other half of a reversal is given up with it."""
-        self.then_open = None
-        self.cancel_requested = True
+    def mark_cancelled(self, *, put_back: bool = False) -> None:
+        """Its withdrawal is asked for; unless it is to be put back, the other half of a reversal is given up too."""
+        self.cancel_requested, self.put_back = True, put_back
+        if not put_back:
+            self.then_open = None
 
     @property
     def remaining(self) -> Decimal:
         """Shares that may still be filled: 0 when the order is over."""
         return ZERO if self.status.is_terminal else self.request.quantity - self.filled_quantity
+
+
+@dataclass(slots=True)
+class Waiting:
+    """An order that stands in the queue of its symbol since `since_ns`; `cause` is why, in one word.
+
+    One that is `forced` closes a position because everything is being closed, and passes no gate. `may_cross` tells
+    whether it may be crossed inside in this step, `is_told` whether it has waited since an earlier one.
+    """
+
+    order: OrderState
+    reason: str
+    since_ns: int
+    forced: bool = False
+    may_cross: bool = True
+    is_told: bool = False
+    cause: str = ""
+
+    @property
+    def symbol(self) -> str:
+        return self.order.request.symbol
+
+    def reduce(self, quantity: Decimal) -> None:
+        """So many shares of it are dealt with."""
+        self.order.request = replace(self.order.request, quantity=self.order.request.quantity - quantity)
 
 
 HookCaller = Callable[[RunningModel, int, str, tuple[Any, ...]], Iterable[Intent]]

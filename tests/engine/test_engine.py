@@ -553,11 +553,7 @@ def test_each_model_closes_its_own():
     world = World(*models, limits=limits(flatten_before_close_ns=FLATTEN_NS))
     for order in orders_of(world.bar()):
         world.fill(order.order.client_order_id, order.order.quantity, 100)
-    closing = orders_of(fire(world))
-    assert [(order.model_id, str(order.order.side), order.order.quantity) for order in closing] == [
-        ("a", "sell", 2),
-        ("b", "buy", 1),
-    ]
+    assert shown(fire(world)) == ["OrderCrossed 1", "SubmitOrder sell 1"]
 
 
 # Models that fail, several models ------------------------------------------------------------------------------------
