@@ -199,6 +199,34 @@ def _submitted(command: commands.SubmitOrder) -> None:
     )
 
 
+def _queued(command: commands.OrderQueued) -> None:
+    order = command.order
+    log.info(
+        "order.queued",
+        model=command.model_id,
+        symbol=order.symbol,
+        side=str(order.side),
+        quantity=text_of(order.quantity),
+        cause=command.cause,
+        id=order.client_order_id,
+    )
+
+
+def _unqueued(command: commands.OrderDropped) -> None:
+    log.info("order.dropped", model=command.model_id, id=command.client_order_id, cause=command.cause)
+
+
+def _crossed(command: commands.OrderCrossed) -> None:
+    log.info(
+        "order.crossed",
+        symbol=command.symbol,
+        quantity=text_of(command.quantity),
+        price=text_of(command.price),
+        buyer=command.buyer_id,
+        seller=command.seller_id,
+    )
+
+
 def _cancelled(command: commands.CancelOrder) -> None:
     log.info("order.cancel_requested", id=command.client_order_id, reason=command.reason)
 
@@ -233,6 +261,9 @@ _COMMANDS: dict[type, Callable[[Any], None]] = {
     commands.SignalDropped: _dropped,
     commands.OrderRefused: _refused,
     commands.SubmitOrder: _submitted,
+    commands.OrderQueued: _queued,
+    commands.OrderDropped: _unqueued,
+    commands.OrderCrossed: _crossed,
     commands.CancelOrder: _cancelled,
     commands.ReplaceOrder: _replaced,
     commands.TradingStopped: _stopped,

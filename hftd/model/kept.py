@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hftd.errors import ModelError, StateError
 from hftd.model.choice import ChosenModel
-from hftd.model.contract import checked
+from hftd.model.parameters import checked
 from hftd.model.load import files_sha256, fingerprint, load_model, model_names
 from hftd.model.verify import VerifiedModel
 
