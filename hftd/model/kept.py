@@ -10,8 +10,8 @@ from pathlib import Path
 
 from hftd.errors import ModelError, StateError
 from hftd.model.choice import ChosenModel
-from hftd.model.parameters import checked
 from hftd.model.load import files_sha256, fingerprint, load_model, model_names
+from hftd.model.parameters import checked
 from hftd.model.verify import VerifiedModel
 
 FOLDER = "models"
