@@ -5,9 +5,10 @@ import sys
 from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
 
 from hftd.cli_data import register
 from hftd.cli_options import JsonOption, SettingsOption, StateOption
@@ -18,13 +19,27 @@ FIRST = "Start here"
 LOOKING = "Look at what it does"
 ACTING = "Step in"
 REST = "Everything else"
+PANELS = (FIRST, LOOKING, ACTING, REST)
 INTERRUPTED = 130
 
+
+class Panelled(TyperGroup):
+    """Commands in the order of their panels, wherever they were registered."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names of all commands."""
+        return sorted(super().list_commands(ctx), key=lambda name: PANELS.index(self._panel_of(name)))
+
+    def _panel_of(self, name: str) -> str:
+        panel = getattr(self.commands[name], "rich_help_panel", None)
+        return panel if panel in PANELS else REST
+
+
 app = typer.Typer(
+    cls=Panelled,
     help="A paper-trading daemon: your model, live bars, paper orders, every session.\n\n"
     "A first look needs no keys and no services: hftd run --speed 60",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

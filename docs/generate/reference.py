@@ -35,7 +35,8 @@ def commands() -> Iterator[tuple[str, Any]]:
 
 
 def _commands(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    for name, command in group.commands.items():
+    for name in group.list_commands(None):
+        command = group.commands[name]
         if hasattr(command, "commands"):
             yield from _commands(command, f"{prefix} {name}")
         elif not command.hidden:

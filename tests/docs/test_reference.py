@@ -26,3 +26,16 @@ def test_every_environment_variable_is_in_the_reference_and_every_one_there_is_r
     read = {*VARIABLE.findall(code), *READ.findall(tests)} - FIELDS_OF_THE_LOG
     told = set(VARIABLE.findall((ROOT / "docs/reference/environment.md").read_text("utf-8")))
     assert told == {name for name in read if "__" not in name} | {"HFTD_SECTION__NAME"}
+
+
+def test_every_command_has_an_example_in_its_help() -> None:
+    page = (ROOT / "docs/reference/commands.md").read_text("utf-8")
+    sections = page.split("\n## ")[1:]
+    assert [section.splitlines()[0] for section in sections if "\nExample: `hftd" not in section] == []
+
+
+def test_the_shell_completes_commands() -> None:
+    asked = {"_HFTD_COMPLETE": "complete_bash", "COMP_WORDS": "hftd st", "COMP_CWORD": "1", "PATH": "/usr/bin:/bin"}
+    hftd = Path(sys.executable).parent / "hftd"
+    done = subprocess.run([hftd], env=asked, capture_output=True, text=True)
+    assert done.stdout.split() == ["status"]
