@@ -373,6 +373,7 @@ def exchange(
     wait: Annotated[bool, typer.Option("--wait", hidden=True)] = False,
     wait_for: Annotated[int, typer.Option("--wait-for", min=1, hidden=True)] = 1,
     tied: Annotated[bool, typer.Option("--tied", hidden=True)] = False,
+    data: Annotated[str, typer.Option("--data", hidden=True)] = "{}",
 ) -> None:
     """Run the simulated exchange alone; any Alpaca client can trade on it.
 
@@ -406,8 +407,9 @@ def exchange(
         wait=wait,
         wait_for=wait_for,
         tied=tied,
+        data=data,
     )
-    run_exchange_command(config, json=json)
+    run_exchange_command(config, as_json=json)
 
 
 @app.command(rich_help_panel=REST)

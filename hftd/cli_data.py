@@ -32,7 +32,8 @@ data = typer.Typer(
 def register(app: typer.Typer, panel: str) -> None:
     """Add the commands about recorded data to hftd's."""
     app.add_typer(data, name="data", rich_help_panel=panel)
-    app.command(rich_help_panel=panel)(record)
+    for command in (record, replay):
+        app.command(rich_help_panel=panel)(command)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -140,3 +141,34 @@ def record(
     place = states.state_directory(state)
     told = record_feed(loaded, place, dict(os.environ), _names(symbols) or loaded.symbols, seconds)
     print(as_json_line(told) if json else f"{told['messages']} messages in {told['folder']}")
+
+
+def replay(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A file or folder: recorded or imported")],
+    session: Annotated[str | None, typer.Option(metavar="DATE", help="Only this day, like 2026-11-20")] = None,
+    speed: Annotated[float, typer.Option(metavar="N", help="Market seconds in a second")] = 1.0,
+    symbols: SymbolsOption = "",
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="P", help="TCP port; 0 takes a free one")] = 0,
+    cash: Annotated[str, typer.Option(metavar="DOLLARS", help="In each account")] = "100000",
+    account: Annotated[list[str] | None, typer.Option(metavar="NAME", help="An account; may be repeated")] = None,
+    wait_for: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Begin when clients of N accounts follow its clock")
+    ] = None,
+    column: ColumnOption = None,
+    time_zone: ZoneOption = None,
+    volume: VolumeOption = None,
+    settings: SettingsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Serve a recorded day again, as an exchange: every bar, trade and quote in order, for any client.
+
+    Its first line of output gives the addresses and a key. Accounts are new and are not kept.
+
+    Example: hftd replay ~/.local/state/hftd/records --session 2026-11-20 --speed 60
+    """
+    from hftd import logs
+    from hftd.commands.replay import replay as replay_day
+
+    logs.configure("auto", "info")
+    reading = _reading(settings, columns=column, time_zone=time_zone, volume=volume)
+    replay_day(path, session, speed, _names(symbols), port, cash, account or [], wait_for, reading, as_json=json)

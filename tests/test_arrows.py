@@ -46,7 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exchange.book": {"domain", "errors"},
     "exchange.venue": {"domain", "exchange.book"} | WORDS,
     "exchange.market": {"domain", "calendar", "data", "exchange.book", "exchange.venue"} | WORDS,
-    "exchange.server": {"domain", "state"} | WORDS | TIME | EXCHANGE,
+    "exchange.server": {"domain", "data", "state"} | WORDS | TIME | EXCHANGE,
     "settings": {"domain", "model"} | WORDS,
     "state": {"errors"},
     "logs": TIME | {"domain"},

@@ -46,9 +46,10 @@ def check_broker(found: Found) -> str:
 
 def _sessions_of(settings: Settings, tape: Path) -> str:
     """What there is on a tape, which is read as the exchange will. Raises DataError."""
-    from hftd.exchange.market.tape import Tape
+    from hftd.data.reading import Reading
+    from hftd.exchange.market.tick_tape import tape_of
 
-    days = Tape(tape, Calendar(), settings.symbols).days
+    days = tape_of(tape, Calendar(), settings.symbols, reading=Reading(**settings.data.as_reading())).days
     return f"{tape}: {len(days)} session{'s'[: len(days) != 1]}, {days[0]} to {days[-1]}"
 
 

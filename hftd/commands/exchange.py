@@ -1,11 +1,13 @@
 """`hftd exchange`: the simulated exchange alone."""
 
 import asyncio
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hftd.data.reading import Reading
 from hftd.domain.convert import decimal_of
 from hftd.errors import SettingsError
 from hftd.exchange.market.bots.settings import settings_of
@@ -45,6 +47,7 @@ def exchange_config(
     wait: bool,
     wait_for: int,
     tied: bool,
+    data: str = "{}",
 ) -> ExchangeConfig:
     """What the command line asked for. Raises SettingsError."""
     try:
@@ -67,6 +70,7 @@ def exchange_config(
         queue=None if queue == "off" else Queue(queue),
         participation=None if participation is None else decimal_of(participation),
         tape=tape,
+        reading=Reading(**json.loads(data)),
         cash=dollars,
         accounts=tuple(accounts) or ("default",),
         requests_a_minute=requests_a_minute,
@@ -80,7 +84,7 @@ def exchange_config(
     )
 
 
-def run_exchange_command(config: ExchangeConfig, *, json: bool) -> None:
+def run_exchange_command(config: ExchangeConfig, *, as_json: bool) -> None:
     """Run it until told to end; the first line of standard output tells where it is, and systemd that it is ready."""
     from hftd.exchange.server.app import Addresses
     from hftd.exchange.server.run import announcement, run_exchange
@@ -89,7 +93,7 @@ def run_exchange_command(config: ExchangeConfig, *, json: bool) -> None:
     notifier = Notifier()
 
     def announce(addresses: Addresses) -> None:
-        print(announcement(addresses, as_json=json), flush=True)
+        print(announcement(addresses, as_json=as_json), flush=True)
         notifier.ready()
         notifier.status(f"listening on {addresses.rest}")
 

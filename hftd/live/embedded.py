@@ -104,6 +104,7 @@ def exchange_arguments(settings: Settings, state: Path, *, wait: bool = True) ->
         arguments += ["--bots", json.dumps(exchange.bots, default=str)]
     if exchange.tape is not None:
         arguments += ["--tape", str(exchange.tape), "--queue", exchange.queue]
+        arguments += ["--data", json.dumps(settings.data.as_reading())]
     for name in ("partial_fill_chance", "reject_chance"):
         if chance := getattr(exchange, name):
             arguments += [f"--{name.replace('_', '-')}", str(chance)]

@@ -42,7 +42,7 @@ class RecordedMarket:
 
     def play(self, session: Session) -> Play:
         play = MinutePlay(session, self._bars, self._spread)
-        return _Heard(play, self.liquidity) if isinstance(self.liquidity, TapeLiquidity) else play
+        return Heard(play, self.liquidity) if isinstance(self.liquidity, TapeLiquidity) else play
 
     def history(self, symbol: str, session: Session) -> BarColumns:
         return self._bars.get(symbol, EMPTY).between(session.open_ns, session.close_ns)
@@ -51,10 +51,10 @@ class RecordedMarket:
         return ticks_of(symbol, self.history(symbol, session), session, self._spread)
 
 
-class _Heard:
+class Heard:
     """A session whose prints the liquidity hears before anybody else. Implements `Play`."""
 
-    def __init__(self, play: MinutePlay, liquidity: TapeLiquidity) -> None:
+    def __init__(self, play: Play, liquidity: TapeLiquidity) -> None:
         self._play = play
         self._liquidity = liquidity
 

@@ -13,8 +13,7 @@ from hftd.data.rows import Bars
 from hftd.errors import DataError
 from hftd.exchange.market.columns import BarColumns, TradedColumns
 from hftd.exchange.market.recorded import SPREAD, RecordedMarket, sessions_with_bars
-from hftd.exchange.market.tape_liquidity import TapeLiquidity
-from hftd.exchange.venue.liquidity import QuoteLiquidity
+from hftd.exchange.venue.liquidity import Liquidity
 
 
 class Tape(RecordedMarket):
@@ -26,15 +25,16 @@ class Tape(RecordedMarket):
         calendar: Calendar,
         symbols: Sequence[str] = (),
         spread: float = SPREAD,
-        liquidity: QuoteLiquidity | TapeLiquidity | None = None,
+        liquidity: Liquidity | None = None,
         reading: Reading = USUAL,
+        data: Recorded | None = None,
     ) -> None:
         """Read `file`, or a folder, whole. `symbols` narrows it down; `spread` is in dollars; a `liquidity` of None
-        fills whatever the size.
+        fills whatever the size. `data` is what was opened already of `file`.
 
         Raises DataError for a file that does not hold what a tape should.
         """
-        bars = read_tape(file, symbols, reading)
+        bars = read_tape(file, symbols, reading, data)
         sessions = sessions_with_bars(bars, calendar)
         if not sessions:
             raise DataError(
@@ -53,9 +53,11 @@ class Tape(RecordedMarket):
         return sum(len(bars) for bars in self._bars.values()) - inside
 
 
-def read_tape(file: Path, symbols: Sequence[str] = (), reading: Reading = USUAL) -> dict[str, BarColumns]:
+def read_tape(
+    file: Path, symbols: Sequence[str] = (), reading: Reading = USUAL, data: Recorded | None = None
+) -> dict[str, BarColumns]:
     """All minutes with a trade, by symbol. Raises DataError that names the file, the row and the column."""
-    bars = Recorded.open([file], reading=reading, symbols=symbols).bars()
+    bars = (data or Recorded.open([file], reading=reading, symbols=symbols)).bars()
     if not bars:
         raise DataError(f"{file}: no rows")
     return {symbol: columns_of(bars[symbol]) for symbol in sorted(bars)}

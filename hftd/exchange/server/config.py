@@ -1,9 +1,11 @@
 """What an exchange is started with. Light to import."""
 
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+from hftd.data.reading import USUAL, Reading
 from hftd.exchange.market.bots.settings import BotMarketSettings
 from hftd.exchange.market.queues import Queue
 from hftd.exchange.venue.fees import Fees
@@ -25,6 +27,7 @@ class ExchangeConfig:
     `start_ns` is where time starts when the state directory knows none.
     `requests_a_minute` is each key's limit in exchange time, 0 for none. `tied`: the end of standard input ends it.
     `faults` is a schedule of faults; `control_port` opens the control address for more of them (0: a free port).
+    A tape is read as `reading` says, of one `day` alone if it is given.
     On a tape, `queue` says where in a quote's size an order stands that rests (None: sizes are not looked at), and
     `participation` which part of a minute's volume users may trade at most, above 0 and up to 1.
     `fees` is what trading costs, `latency` how long orders and cancellations are on their way.
@@ -39,6 +42,8 @@ class ExchangeConfig:
     speed: float = 1.0
     seed: int = 1
     tape: Path | None = None
+    day: date | None = None
+    reading: Reading = USUAL
     bots: BotMarketSettings | None = USUAL_BOTS
     cash: Decimal = Decimal(100_000)
     accounts: tuple[str, ...] = ("default",)

@@ -58,9 +58,12 @@ def held(state: Path) -> Iterator[None]:
 def make_market(config: ExchangeConfig, calendar: Calendar) -> Market:
     """The market of `config`: its tape, its bots, or a random walk. Raises DataError for a tape that is none."""
     if config.tape is not None:
-        from hftd.exchange.market.tape import Tape
+        from hftd.exchange.market.tick_tape import tape_of
 
-        return Tape(config.tape, calendar, config.symbols, liquidity=_tape_liquidity(config))
+        liquidity = _tape_liquidity(config)
+        return tape_of(
+            config.tape, calendar, config.symbols, day=config.day, liquidity=liquidity, reading=config.reading
+        )
     symbols = config.symbols or DEFAULT_SYMBOLS
     if config.bots is None:
         from hftd.exchange.market.random_walk import RandomMarket

@@ -1,0 +1,166 @@
+"""A tape with trades or quotes: every print, quote and bar is played as it was recorded, at its own time.
+
+Where the recording has no bars they are made of the trades; where it has no quotes, each print leaves one, as on a tape
+of bars.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from hftd.calendar import Calendar
+from hftd.data.reading import USUAL, Reading
+from hftd.data.recorded import Recorded
+from hftd.data.rows import Kind, Trades, joined
+from hftd.domain.convert import MINUTE_NS
+from hftd.domain.market import Bar, MarketData, Quote, Trade
+from hftd.domain.session import Session
+from hftd.errors import DataError
+from hftd.exchange.market.base import Instant, Play
+from hftd.exchange.market.columns import EMPTY, BarColumns, TradedColumns
+from hftd.exchange.market.minutes import quote_around
+from hftd.exchange.market.recorded import SPREAD, Heard, RecordedMarket, sessions_with_bars
+from hftd.exchange.market.tape import Tape, columns_of
+from hftd.exchange.market.tape_liquidity import TapeLiquidity
+from hftd.exchange.venue.liquidity import Liquidity
+
+
+class TickTape(RecordedMarket):
+    """A market that plays recorded trades, quotes and bars, read as they are played."""
+
+    def __init__(
+        self,
+        data: Recorded,
+        calendar: Calendar,
+        symbols: Sequence[str] = (),
+        spread: float = SPREAD,
+        liquidity: Liquidity | None = None,
+    ) -> None:
+        """`symbols` narrows `data` down. Raises DataError when neither bars nor trades are in there."""
+        if data.kinds == (Kind.QUOTES,):
+            raise DataError(f"{data.where}: quotes alone say nothing of what was traded; add trades or bars")
+        made = {} if Kind.BARS in data.kinds else _bars_of_trades(data)
+        bars = made or {name: columns_of(own) for name, own in data.bars().items()}
+        super().__init__(bars, sessions_with_bars(bars, calendar), spread, liquidity)
+        self._data = data
+        self._made = made
+
+    def play(self, session: Session) -> Play:
+        play = _TickPlay(self._instants(session))
+        return Heard(play, self.liquidity) if isinstance(self.liquidity, TapeLiquidity) else play
+
+    def ticks(self, symbol: str, session: Session) -> Iterator[Quote | Trade]:
+        for item in self._items(session):
+            if item.symbol == symbol and not isinstance(item, Bar):
+                yield item
+
+    def _instants(self, session: Session) -> Iterator[Instant]:
+        for time_ns, items in groupby(self._items(session), key=_known_ns):
+            yield Instant(time_ns, tuple(items))
+
+    def _items(self, session: Session) -> Iterator[MarketData]:
+        items = self._data.between(session.open_ns, session.close_ns).items()
+        items = (item for item in items if not isinstance(item, Bar) or item.time_ns >= session.open_ns)
+        if Kind.QUOTES not in self._data.kinds:
+            items = _with_quotes(items, self._spread)
+        return _with_bars(items, self._made, session) if self._made else items
+
+
+class _TickPlay:
+    """Implements `Play`."""
+
+    def __init__(self, instants: Iterator[Instant]) -> None:
+        self._instants = instants
+        self._next = next(instants, None)
+
+    @property
+    def next_ns(self) -> int | None:
+        return self._next.time_ns if self._next else None
+
+    def advance(self) -> Instant:
+        assert self._next is not None, "the session has nothing more to play"
+        instant, self._next = self._next, next(self._instants, None)
+        return instant
+
+
+def tape_of(
+    path: Path,
+    calendar: Calendar,
+    symbols: Sequence[str] = (),
+    *,
+    day: date | None = None,
+    liquidity: Liquidity | None = None,
+    reading: Reading = USUAL,
+) -> RecordedMarket:
+    """The market that plays what is at `path`; of one `day` alone if it is given. Raises DataError, CalendarError."""
+    folder = path / str(day)
+    data = Recorded.open([folder if day and folder.is_dir() else path], reading=reading, symbols=symbols)
+    if day is not None:
+        session = calendar.session_on(day)
+        if session is None:
+            raise DataError(f"{path}: {day} is no session of calendar {calendar.name}")
+        data = data.between(session.open_ns, session.close_ns)
+    if data.kinds == (Kind.BARS,):
+        return Tape(path, calendar, symbols, liquidity=liquidity, reading=reading, data=data)
+    market = TickTape(data, calendar, symbols, liquidity=liquidity)
+    if not market.days:
+        raise DataError(f"{path}: nothing lies in a session of calendar {calendar.name}")
+    return market
+
+
+def _known_ns(item: MarketData) -> int:
+    return item.known_at_ns if isinstance(item, Bar) else item.time_ns
+
+
+def _with_quotes(items: Iterator[MarketData], spread: float) -> Iterator[MarketData]:
+    """Each print followed by the quote that it leaves."""
+    before: dict[str, float] = {}
+    for item in items:
+        yield item
+        if isinstance(item, Trade):
+            rising = item.price >= before.get(item.symbol, item.price)
+            before[item.symbol] = item.price
+            yield quote_around(item.symbol, item.time_ns, item.price, item.size, rising, spread)
+
+
+def _with_bars(items: Iterator[MarketData], bars: Mapping[str, BarColumns], session: Session) -> Iterator[MarketData]:
+    """Each minute's bars before whatever comes after the minute's end."""
+    inside = (own.between(session.open_ns, session.close_ns).bars(symbol) for symbol, own in sorted(bars.items()))
+    waiting = sorted((bar for own in inside for bar in own), key=lambda bar: (bar.time_ns, bar.symbol), reverse=True)
+    for item in items:
+        while waiting and waiting[-1].known_at_ns <= item.time_ns:
+            yield waiting.pop()
+        yield item
+    yield from reversed(waiting)
+
+
+def _bars_of_trades(data: Recorded) -> dict[str, BarColumns]:
+    chunks = [stretch[Kind.TRADES] for stretch in data.stretches((Kind.TRADES,))]
+    if not chunks:
+        return {}
+    trades = joined(chunks)
+    assert isinstance(trades, Trades)
+    codes = np.unique(trades.symbol).tolist()
+    return {trades.names[code]: bars_of(trades.take(trades.symbol == code)) for code in codes}
+
+
+def bars_of(trades: Trades) -> BarColumns:
+    """The minute bars of one symbol's trades, which are in order of time."""
+    if not len(trades):
+        return EMPTY
+    minutes, starts = np.unique(trades.time_ns // MINUTE_NS, return_index=True)
+    ends = np.append(starts[1:], len(trades)) - 1
+    volume = np.add.reduceat(trades.size, starts)
+    return TradedColumns(
+        minutes * MINUTE_NS,
+        trades.price[starts],
+        np.maximum.reduceat(trades.price, starts),
+        np.minimum.reduceat(trades.price, starts),
+        trades.price[ends],
+        volume,
+        ends - starts + 1,
+        np.add.reduceat(trades.price * trades.size, starts) / volume,
+    )
