@@ -176,6 +176,15 @@ class ModelFaulted(Struct, frozen=True, tag_field="kind", tag="model.faulted"):
     error: str
 
 
+class Remark(Struct, frozen=True, tag_field="kind", tag="remark.made"):
+    """Something that happened around the trading and that no model is told, such as a restart, a socket that was lost,
+    a difference from the broker's books. `name` is its `noun.verb` in the log, `detail` a few words."""
+
+    time_ns: int
+    name: str
+    detail: str
+
+
 Event = (
     BarReceived
     | BarCorrected
@@ -192,6 +201,7 @@ Event = (
     | SymbolResumed
     | PrintQuarantined
     | ModelFaulted
+    | Remark
 )
 
 

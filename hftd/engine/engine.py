@@ -75,6 +75,7 @@ class Engine(SessionState):
             events.PrintQuarantined: self._on_remark,
             events.BarCorrected: self._on_remark,
             events.ModelFaulted: self._on_faulted,
+            events.Remark: self._on_remark,
         }
         for running in self.models.values():
             running.model.context = ModelContext(self, running)
@@ -257,7 +258,7 @@ class Engine(SessionState):
     def _on_symbol_resumed(self, event: events.SymbolResumed) -> None:
         self.halted_symbols.pop(event.symbol, None)
 
-    def _on_remark(self, event: events.PrintQuarantined | events.BarCorrected) -> None:
+    def _on_remark(self, event: events.PrintQuarantined | events.BarCorrected | events.Remark) -> None:
         """No model is told: it stands in the journal, and is counted."""
 
     def _on_faulted(self, event: events.ModelFaulted) -> None:

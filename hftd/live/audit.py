@@ -9,7 +9,6 @@ from hftd.broker.base import Broker
 from hftd.clock import Clock
 from hftd.domain.convert import MINUTE_NS, text_of
 from hftd.domain.orders import OrderStatus
-from hftd.engine.engine import Engine
 from hftd.errors import BrokerError
 from hftd.live.catching_up import CatchUp
 from hftd.live.trader import Trader
@@ -51,8 +50,9 @@ class Audit:
         except BrokerError as error:
             log.warning("broker.unreachable", asked="orders", error=str(error))
 
-    async def compare_account(self, engine: Engine, by_hand: Mapping[str, Decimal]) -> None:
+    async def compare_account(self, trader: Trader, by_hand: Mapping[str, Decimal]) -> None:
         """Hold our ledger against the broker's, but for the shares that were made by hand."""
+        engine = trader.engine
         try:
             account, positions = await self._broker.account(), await self._broker.positions()
         except BrokerError as error:
@@ -70,3 +70,4 @@ class Audit:
                 our_cash=text_of(engine.cash),
                 brokers_cash=text_of(account.cash),
             )
+            trader.remark("account.differs", f"cash {text_of(engine.cash)}, the broker's {text_of(account.cash)}")

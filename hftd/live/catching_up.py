@@ -105,6 +105,7 @@ class CatchUp:
             trader.take(TradingHalted(self._clock.now_ns(), "order_vanished", reason), SOURCE)
         if order.cancel_requested and not order.status.is_terminal:
             trader.send(CancelOrder(order.owner.model_id, id, AGAIN))
+        trader.remark("order.reconciled", f"{id}: {difference}, {answer}")
 
     async def with_strangers(self, trader: Trader) -> None:
         """Deal with open orders that are none of this session's."""
@@ -118,6 +119,7 @@ class CatchUp:
                 quantity=text_of(order.quantity),
                 answer=str(answer),
             )
+            trader.remark(f"order.{difference}", f"{order.client_order_id} {order.symbol}: {answer}")
             if answer is Answer.CANCEL:
                 await self._cancel(order.client_order_id)
 
@@ -130,6 +132,7 @@ class CatchUp:
         for difference, symbol, beyond in position_differences(trader.engine.positions, theirs):
             answer = ANSWERS[difference]
             log.warning(f"position.{difference}", symbol=symbol, beyond_ours=text_of(beyond), answer=str(answer))
+            trader.remark(f"position.{difference}", f"{symbol} {text_of(beyond)} beyond ours: {answer}")
             if answer is Answer.HALT:
                 reason = f"the broker has {text_of(beyond)} {symbol} beside what we hold by our journal"
                 trader.take(TradingHalted(self._clock.now_ns(), "position_missing", reason), SOURCE)

@@ -222,6 +222,8 @@ class Daemon:
         self._feeds[status.feed] = status.state
         level = log.debug if still_down else log.info if status.state is FeedState.UP else log.warning
         level(f"feed.{status.state}", feed=str(status.feed), **({"detail": status.detail} if status.detail else {}))
+        if self._pump.trader is not None and not still_down:
+            self._pump.trader.remark(f"feed.{status.state}", f"{status.feed} {status.detail}".rstrip())
         if status.feed is Feed.CLOCK:
             if status.state is not FeedState.UP and isinstance(self._clock, ExchangeClock):
                 self._clock.announce(self._clock.now_ns(), self._clock.speed, held=True)
@@ -255,7 +257,7 @@ class Daemon:
         await self._pump.take_all()
         crash_point("session.settled")
         if not self._pump.stopping:
-            await self._audit.compare_account(trader.engine, prepared.by_hand)
+            await self._audit.compare_account(trader, prepared.by_hand)
 
     def _leave(self, trader: Trader) -> None:
         engine = trader.engine

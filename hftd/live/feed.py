@@ -164,6 +164,7 @@ class FeedKeeper:
         self.counts[name] += 1
         level = log.error if name == "feed.degraded" else log.warning
         level(name, **fields)
+        self._trader.remark(name, ", ".join(f"{field} {value}" for field, value in fields.items()))
 
 
 def _minute(time_ns: int) -> str:

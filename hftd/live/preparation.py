@@ -120,6 +120,8 @@ class Preparation:
         if not any(isinstance(event, PortfolioCarried) for event, _ in recovered.steps):
             trader.take(carried.into(self._clock.now_ns(), account.cash), "journal")
             crash_point("portfolio.carried")
+        else:
+            trader.remark("session.recovered", f"after {len(recovered.steps)} events")
         self._standing.begin(trader)
         fresh_ns = int(self._plan.late_after_s * self._clock.speed * SECOND_NS)
         return trader, recovered.unanswered(self._clock.now_ns() - fresh_ns)

@@ -26,6 +26,7 @@ from hftd.live.crash_points import arm
 from hftd.live.daemon import Daemon, Outcome, Plan
 from hftd.live.endings import when_told_to_end
 from hftd.live.recorder import Recorder, overheard
+from hftd.live.reports import ReportAtClose
 from hftd.live.services import Service
 from hftd.live.systemd import Notifier
 from hftd.live.view import halts_view, number, orders_view, positions_of, positions_view, session_view
@@ -69,7 +70,7 @@ async def _run(settings: Settings, state: Path, environment: dict[str, str], ses
         notifier = Notifier()
         connection = await stack.enter_async_context(connect_to(settings, state, environment, notifier))
         logs.configure(settings.log.format, settings.log.level, connection.clock.now_ns)
-        plan, broker, services = make_plan(settings, state, models), connection.broker, list[Service]()
+        plan, broker, services = make_plan(settings, state, models), connection.broker, _services(settings, state)
         if settings.record:
             recorder = Recorder(state)
             broker = overheard(broker, recorder, plan.symbols)
@@ -90,6 +91,11 @@ async def _run(settings: Settings, state: Path, environment: dict[str, str], ses
         _stop_on_signals(daemon, caught)
         outcome = await _until_either_ends(daemon, connection, sessions)
     return Ended(outcome, caught[0] if caught else None)
+
+
+def _services(settings: Settings, state: Path) -> list[Service]:
+    """What lives beside the trading."""
+    return [ReportAtClose(state)] if settings.report.at_close else []
 
 
 async def _until_either_ends(daemon: Daemon, connection: Connection, sessions: int | None) -> Outcome:

@@ -23,6 +23,7 @@ from hftd.domain.events import (
     PortfolioCarried,
     PrintQuarantined,
     QuoteReceived,
+    Remark,
     TradeReceived,
 )
 from hftd.domain.market import Bar, MarketData, Quote
@@ -92,6 +93,10 @@ class Trader:
             self.admission.recall(event)
         self._waiting.append((event, source, self._clock.now_ns() if received_ns is None else received_ns))
         self.work()
+
+    def remark(self, name: str, detail: str = "") -> None:
+        """Journal that something happened around the trading. Whoever says so logs it, too."""
+        self.take(Remark(self._clock.now_ns(), name, detail), "daemon")
 
     def take_timers(self) -> None:
         """Step the timers that are due by now."""

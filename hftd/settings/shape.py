@@ -267,6 +267,10 @@ class DataSettings(Section):
         return {name: getattr(self, name) for name in type(self).model_fields}
 
 
+class ReportSettings(Section):
+    at_close: bool = Field(default=True, description="whether to write STATE/reports/DATE.html when a session closes")
+
+
 class LogSettings(Section):
     format: Literal["auto", "console", "json"] = Field(
         default="auto", description="console for people, json for programs; auto: console on a terminal"
@@ -293,6 +297,7 @@ class Settings(Section):
         default_factory=ExchangeSettings, description="the simulated exchange of our own"
     )
     data: DataSettings = Field(default_factory=DataSettings, description="how recorded data in files are read")
+    report: ReportSettings = Field(default_factory=ReportSettings, description="what is kept of each session")
     log: LogSettings = Field(default_factory=LogSettings, description="what is written to standard error")
     record: bool = Field(
         default=False, description="whether all market data that arrive are written to files, in STATE/records"

@@ -45,6 +45,7 @@ STORY = """
     signal.raised order.submitted order.accepted order.filled bar.received
     timer.fired order.submitted bar.received order.accepted order.filled bar.received
     signal.raised order.refused bar.received signal.raised signal.after_close session.closed account.agrees
+    report.written
 """
 
 
@@ -185,3 +186,23 @@ def test_positions_are_closed_on_time_even_if_nobody_trades(home: Home, tmp_path
     sale, flattening = home.fills()
     assert flattening.time_ns == ns_of_rfc3339("2019-02-11T20:55:00Z")
     assert signed_quantity(sale) == -signed_quantity(flattening)
+
+
+def test_each_session_is_reported_at_its_close(session: tuple[Home, Ended]) -> None:
+    home, _ = session
+    page = (home.state / "reports" / "2019-02-11.html").read_text()
+    assert "volume_17_31" in page and "What is missing" not in page
+
+
+def test_no_report_is_written_where_none_is_wanted(home: Home, tape: Path) -> None:
+    ended = home.run("run", "--tape", tape, "--speed", 3600, "--sessions", 1, HFTD_REPORT__AT_CLOSE="false")
+    assert ended.status == 0 and "report.written" not in ended.events
+    assert not (home.state / "reports").exists()
+
+
+def test_a_report_that_cannot_be_written_is_told_and_ends_nothing(home: Home, tape: Path) -> None:
+    home.state.mkdir()
+    (home.state / "reports").write_text("in the way")
+    ended = home.run("run", "--tape", tape, "--speed", 3600, "--sessions", 1)
+    assert ended.status == 0
+    assert "the report cannot be written" in ended.lines("report.failed")[0]
