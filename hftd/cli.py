@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
+from hftd import cli_backtest
 from hftd.cli_data import register
 from hftd.cli_options import JsonOption, SettingsOption, StateOption
 from hftd.cli_options import settings_of as _settings
@@ -153,6 +154,15 @@ def models(settings: SettingsOption = None, json: JsonOption = False) -> None:
     folder = _settings(settings).models_folder
     rows = list_models(folder)
     print(as_json(rows) if json else models_text(rows, folder))
+
+
+app.command(rich_help_panel=FIRST)(cli_backtest.backtest)
+
+
+app.command(rich_help_panel=LOOKING)(cli_backtest.compare)
+
+
+app.command(rich_help_panel=REST)(cli_backtest.sweep)
 
 
 @app.command(rich_help_panel=FIRST)

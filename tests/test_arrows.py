@@ -21,12 +21,12 @@ EVERYTHING = (
     | TIME
     | PURE
     | EXCHANGE
-    | {"", "model", "journal", "broker", "settings", "state", "logs", "analytics", "data", "live", "commands"}
-    | {"analytics.reading"}
+    | {"", "model", "journal", "broker", "settings", "state", "logs", "analytics", "data", "backtest"}
+    | {"analytics.reading", "live", "commands"}
 )
 
 MAY_IMPORT: dict[str, set[str]] = {
-    "": {"domain", "model.contract"},
+    "": {"domain", "model.contract", "backtest"},
     "errors": set(),
     "wording": set(),
     "domain": set(),
@@ -50,12 +50,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": {"domain", "model"} | WORDS,
     "state": {"errors"},
     "logs": TIME | {"domain"},
-    "live": EVERYTHING - {"commands"} - EXCHANGE,
+    "backtest": {"model", "settings", "data", "analytics", "exchange.market", "exchange.venue"} | TIME | PURE | WORDS,
+    "live": EVERYTHING - {"commands", "backtest"} - EXCHANGE,
     "live.simulation": (EVERYTHING | {"broker.inprocess"}) - {"commands"},
     "commands": EVERYTHING | {"live.simulation"},
     "cli_options": {"settings"},
     "cli_data": EVERYTHING | {"cli_options"},
-    "cli": EVERYTHING | {"cli_options", "cli_data"},
+    "cli_backtest": EVERYTHING | {"cli_options"},
+    "cli": EVERYTHING | {"cli_options", "cli_data", "cli_backtest"},
     "__main__": {"cli"},
 }
 """Rooms by their names under `hftd`; "" is hftd/__init__.py. A room may always import itself."""

@@ -94,7 +94,11 @@ def build(
     `locate` turns a parameter's name into where its value stands, for the sentence of an error. Raises ModelError
     that lists every unknown, missing or ill-typed parameter, one a line. What `__init__` raises is passed on.
     """
-    values = checked(cls, parameters, locate)
+    return built(cls, checked(cls, parameters, locate))
+
+
+def built(cls: type[AnyModel], values: Mapping[str, object]) -> AnyModel:
+    """A fresh instance with `values`, which have been `checked`. What `__init__` raises is passed on."""
     model = cls.__new__(cls)
     for name, value in values.items():
         setattr(model, name, value)

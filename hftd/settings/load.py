@@ -39,25 +39,26 @@ def find_settings_file(option: str | Path | None, environment: Mapping[str, str]
 
 
 def load_settings(
-    file: Path, environment: Mapping[str, str] | None = None, overrides: Mapping[str, object] | None = None
+    file: Path | None, environment: Mapping[str, str] | None = None, overrides: Mapping[str, object] | None = None
 ) -> Settings:
     """Settings of `file`, under variables HFTD_... of `environment`, under `overrides` (dotted name -> value).
 
-    Paths in the file are relative to its folder, others to the working directory. Raises SettingsError listing every
-    problem, one a line.
+    A `file` of None stands for an empty one. Paths in the file are relative to its folder, others to the working
+    directory. Raises SettingsError listing every problem, one a line.
     """
     layer = Layer(values={"models_folder": "models"})
+    folder = file.parent if file else Path()
     above = [
-        (file_layer(file), file.parent),
+        (file_layer(file) if file else Layer(), folder),
         (environment_layer(environment or {}), Path()),
         (override_layer(overrides or {}), Path()),
     ]
-    layer = resolve_paths(layer, file.parent)
-    for next_layer, folder in above:
-        layer = merge(layer, resolve_paths(next_layer, folder))
+    layer = resolve_paths(layer, folder)
+    for next_layer, base in above:
+        layer = merge(layer, resolve_paths(next_layer, base))
     for name in BARE:
         layer = spell_out(layer, name)
-    return _settings(layer, file)
+    return _settings(layer, file or Path(FILE_NAME))
 
 
 def _settings(layer: Layer, file: Path) -> Settings:

@@ -12,6 +12,7 @@ from hftd.domain.session import Session
 from hftd.exchange.market.base import Instant, Play
 from hftd.exchange.market.columns import EMPTY, BarColumns
 from hftd.exchange.market.minutes import MinutePlay, ticks_of
+from hftd.exchange.market.slippage import Slipping
 from hftd.exchange.market.tape_liquidity import TapeLiquidity
 from hftd.exchange.venue.liquidity import Liquidity, QuoteLiquidity
 
@@ -42,7 +43,7 @@ class RecordedMarket:
 
     def play(self, session: Session) -> Play:
         play = MinutePlay(session, self._bars, self._spread)
-        return Heard(play, self.liquidity) if isinstance(self.liquidity, TapeLiquidity) else play
+        return Heard(play, self.liquidity) if isinstance(self.liquidity, TapeLiquidity | Slipping) else play
 
     def history(self, symbol: str, session: Session) -> BarColumns:
         return self._bars.get(symbol, EMPTY).between(session.open_ns, session.close_ns)
@@ -54,7 +55,7 @@ class RecordedMarket:
 class Heard:
     """A session whose prints the liquidity hears before anybody else. Implements `Play`."""
 
-    def __init__(self, play: Play, liquidity: TapeLiquidity) -> None:
+    def __init__(self, play: Play, liquidity: TapeLiquidity | Slipping) -> None:
         self._play = play
         self._liquidity = liquidity
 

@@ -1,0 +1,63 @@
+"""Many backtests on the same bars, in parallel processes; the results come in the order of the requests."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from hftd.backtest.request import Request
+from hftd.backtest.result import Result
+from hftd.backtest.run import run_task
+from hftd.calendar import Calendar
+from hftd.exchange.market.columns import BarColumns
+
+Bars = Mapping[str, BarColumns]
+
+_bars: Bars = {}
+"""Of a worker process: sent once, not with each request."""
+
+
+def processors() -> int:
+    """How many processes can run at once here."""
+    return len(os.sched_getaffinity(0))
+
+
+def run_many(
+    requests: Sequence[Request],
+    bars: Bars,
+    *,
+    jobs: int = 0,
+    driver: str = "auto",
+    out: Sequence[Path | None] = (),
+    done: Callable[[], None] = lambda: None,
+) -> list[dict[str, Any]]:
+    """The summaries, in order. `out` are folders to save the results in; `jobs` 0 takes all processors. `done` is
+    called after each. Raises the first error of a request."""
+    folders = list(out) or [None] * len(requests)
+    count = min(jobs or processors(), len(requests))
+    if count <= 1:
+        _take_bars(bars)
+        return [_told(summary, done) for summary in map(partial(_run, driver), requests, folders)]
+    # A fresh interpreter for each: numba's and Arrow's threads do not survive a fork.
+    with ProcessPoolExecutor(count, get_context("spawn"), _take_bars, (bars,)) as pool:
+        return [_told(summary, done) for summary in pool.map(partial(_run, driver), requests, folders)]
+
+
+def _told(summary: dict[str, Any], done: Callable[[], None]) -> dict[str, Any]:
+    done()
+    return summary
+
+
+def _take_bars(bars: Bars) -> None:
+    global _bars
+    _bars = bars
+
+
+def _run(driver: str, request: Request, folder: Path | None) -> dict[str, Any]:
+    result: Result = run_task(request.task(_bars, Calendar()), driver=driver)
+    if folder is not None:
+        result.save(folder)
+    return result.summary
