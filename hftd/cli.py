@@ -251,6 +251,33 @@ def report(
         typer.launch(file.absolute().as_uri())
 
 
+@app.command(rich_help_panel=LOOKING)
+def page(
+    settings: SettingsOption = None,
+    state: StateOption = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, metavar="P", help="TCP port; 0 takes a free one; default web.port")
+    ] = None,
+    tied: Annotated[bool, typer.Option("--tied", hidden=True)] = False,
+    log_format: Annotated[str, typer.Option(hidden=True)] = "auto",
+) -> None:
+    """Serve the web page of a state directory; a running daemon serves it by itself.
+
+    Example: hftd page --port 8081
+    """
+    from hftd import logs
+    from hftd import state as states
+    from hftd.commands.page import Place, run_page, run_tied_page
+
+    logs.configure(log_format, "warning")
+    place = states.state_path(state, os.environ)
+    if tied:
+        return run_tied_page(place)
+    web = _settings(settings, web__port=port).web
+    token = web.token.get_secret_value() if web.token else None
+    run_page(state, Place(web.host, 8080 if web.port is None else web.port, token), print)
+
+
 @app.command(rich_help_panel=ACTING)
 def halt(
     reason: Annotated[str, typer.Argument(metavar="[REASON]", help="Kept in the journal and shown by status")] = "",

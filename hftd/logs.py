@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import sys
+from collections import deque
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 from datetime import datetime
@@ -27,10 +28,13 @@ DIM, PLAIN = "\x1b[2m", "\x1b[0m"
 EVENT_WIDTH = 20
 
 
-def configure(format: str = "auto", level: str = "info", now_ns: Callable[[], int] = wall_ns) -> None:
+def configure(
+    format: str = "auto", level: str = "info", now_ns: Callable[[], int] = wall_ns, tail: "Tail | None" = None
+) -> None:
     """Send all logs to standard error in `format`: auto, console, json or journal.
 
-    `auto` is the systemd journal when standard error is connected to it, else console. `now_ns` tells market time.
+    `auto` is the systemd journal when standard error is connected to it, else console. `now_ns` tells market time;
+    `tail` remembers the last lines.
     """
     structlog.configure(
         processors=[
@@ -38,12 +42,43 @@ def configure(format: str = "auto", level: str = "info", now_ns: Callable[[], in
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
             _market_time(now_ns),
+            *([tail] if tail is not None else []),
             _renderer(_chosen(format), sys.stderr),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: _Output(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+class Tail:
+    """The last lines, for somebody who looks in from elsewhere. A line costs a copy of its fields until it is read."""
+
+    def __init__(self, capacity: int = 300) -> None:
+        self._lines: deque[tuple[int, Fields]] = deque(maxlen=capacity)
+        self._number = 0
+
+    def __call__(self, _logger: Any, _method: str, fields: Fields) -> Fields:
+        self._number += 1
+        self._lines.append((self._number, dict(fields)))
+        return fields
+
+    def after(self, number: int) -> list[dict[str, Any]]:
+        """The lines numbered above `number`, oldest first: number, time (New York), level, event, the rest as text."""
+        return [_told(line, dict(fields)) for line, fields in self._lines if line > number]
+
+
+def _told(number: int, fields: Fields) -> dict[str, Any]:
+    trace = str(fields.pop("exception", "")).strip().splitlines()[-1:]
+    time, level, event = fields.pop("time"), fields.pop("level"), fields.pop("event")
+    words = [f"{key}={_shown(value)}" for key, value in fields.items()]
+    return {
+        "number": number,
+        "time": f"{time:%Y-%m-%d %H:%M:%S}",
+        "level": level,
+        "event": event,
+        "text": " ".join([*words, *trace]),
+    }
 
 
 def _chosen(format: str) -> str:

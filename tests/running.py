@@ -84,6 +84,15 @@ class Running:
         self.wait_for("exchange.started")  # logged just after
         return self._out.read_text().splitlines()[0]
 
+    def first_printed(self) -> str:
+        """The first line of standard output of a process that logs nothing before it."""
+        deadline = threading.Event()
+        while self.process.poll() is None:
+            if "\n" in (printed := self._out.read_text()):
+                return printed.splitlines()[0]
+            deadline.wait(0.02)
+        raise AssertionError(f"it ended before it printed anything: {self.ended()}")
+
     def send(self, number: int) -> None:
         self.process.send_signal(number)
 
@@ -123,7 +132,12 @@ class Home:
 
     def environment(self, **variables: object) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-        own |= {"HOME": str(self.folder), "XDG_CACHE_HOME": str(self._cache), "HFTD_STATE": str(self.state)}
+        own |= {
+            "HOME": str(self.folder),
+            "XDG_CACHE_HOME": str(self._cache),
+            "HFTD_STATE": str(self.state),
+            "HFTD_WEB__PORT": "off",
+        }
         return own | {name: str(value) for name, value in variables.items()}
 
     def start(self, *arguments: object, **variables: object) -> Running:

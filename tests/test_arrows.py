@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "hftd"
 
-WORDS = {"errors", "wording"}
+WORDS = {"errors", "wording", "hosts"}
 TIME = {"clock", "calendar"}
 PURE = {"domain", "engine", "model.contract", "model.parameters"}
 EXCHANGE = {"exchange", "exchange.book", "exchange.venue", "exchange.market", "exchange.server"}
@@ -23,12 +23,14 @@ EVERYTHING = (
     | EXCHANGE
     | {"", "model", "journal", "broker", "settings", "state", "logs", "analytics", "data", "backtest"}
     | {"analytics.reading", "live", "commands"}
+    | {"dashboard", "live.view"}
 )
 
 MAY_IMPORT: dict[str, set[str]] = {
     "": {"domain", "model.contract", "backtest"},
     "errors": set(),
     "wording": set(),
+    "hosts": set(),
     "domain": set(),
     "clock": {"domain"},
     "calendar": {"domain", "errors"},
@@ -51,8 +53,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "state": {"errors"},
     "logs": TIME | {"domain"},
     "backtest": {"model", "settings", "data", "analytics", "exchange.market", "exchange.venue"} | TIME | PURE | WORDS,
-    "live": EVERYTHING - {"commands", "backtest"} - EXCHANGE,
-    "live.simulation": (EVERYTHING | {"broker.inprocess"}) - {"commands"},
+    "live.view": {"domain", "engine"},
+    "dashboard": {"domain", "engine", "journal", "live.view", "errors", "hosts", "clock"},
+    "live": EVERYTHING - {"commands", "backtest", "dashboard"} - EXCHANGE,
+    "live.simulation": (EVERYTHING | {"broker.inprocess"}) - {"commands", "dashboard"},
     "commands": EVERYTHING | {"live.simulation"},
     "cli_options": {"settings"},
     "cli_data": EVERYTHING | {"cli_options"},
@@ -74,7 +78,17 @@ PURE_ROOMS = (
     "exchange.book",
 )
 
-HEAVY = ("pandas", "alpaca", "numba", "pyarrow", "aiohttp", "numpy", "pandas_market_calendars", "sqlite3")
+HEAVY = (
+    "pandas",
+    "alpaca",
+    "numba",
+    "pyarrow",
+    "aiohttp",
+    "numpy",
+    "pandas_market_calendars",
+    "sqlite3",
+    "prometheus_client",
+)
 
 
 def module_of(file: Path) -> str:

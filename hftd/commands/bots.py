@@ -165,6 +165,7 @@ def _settings_of(settings: Settings, model: str, url: str) -> dict[str, Any]:
     return {
         **values,
         "broker": {"name": "simulated", "url": url, "feed": settings.broker.feed},
+        "web": {"port": "off"},
         "model": {"name": model, "parameters": parameters},
         "models_folder": str(settings.models_folder),
     }

@@ -171,6 +171,7 @@ class Place:
         addresses = self._running.addresses()
         return {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)} | {
             "HFTD_BROKER__NAME": "simulated",
+            "HFTD_WEB__PORT": "off",
             "HFTD_BROKER__URL": addresses.rest,
             "APCA_API_KEY_ID": addresses.key,
             "APCA_API_SECRET_KEY": addresses.secret,

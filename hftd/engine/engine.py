@@ -97,10 +97,18 @@ class Engine(SessionState):
     def follow(self, event: events.Event, commands: Iterable[Command]) -> None:
         """Take in an event whose `commands` were decided before, by another model or another program: no model is
         asked, and the orders sent, those withdrawn and the halts are those."""
-        call, self.call, self.following = self.call, _silence, True
-        self.step(event)
+        self._silently(lambda: self.step(event))
         for command in commands:
-            self._adopt(command)
+            self.adopt(command)
+
+    def adopt(self, command: Command) -> None:
+        """Take over a command that was decided before and followed from the last event."""
+        self._silently(lambda: self._adopt(command))
+
+    def _silently(self, act: Callable[[], object]) -> None:
+        """Do something of which nothing is to be decided anew."""
+        call, self.call, self.following = self.call, _silence, True
+        act()
         self.call, self.following = call, False
 
     def finish(self, event: events.Event) -> list[Command]:

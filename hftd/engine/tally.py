@@ -49,7 +49,7 @@ class Tally:
             case OrderReported():
                 self._add_report(event)
         for command in commands:
-            self._add_command(command)
+            self.add_command(command)
 
     def _add_report(self, event: OrderReported) -> None:
         report = event.report
@@ -64,7 +64,8 @@ class Tally:
             worse = sent.order.side.sign * (report.price - decimal_of(sent.reference_price))
             self.slippage += worse * report.quantity
 
-    def _add_command(self, command: Command) -> None:
+    def add_command(self, command: Command) -> None:
+        """Count one command of the step that was added last."""
         match command:
             case SignalRaised():
                 self.signals[command.side] += 1

@@ -34,6 +34,7 @@ class Connection:
 
     `hear_clock` starts the announcements of an exchange's clock; None with wall time. `done` lets its time go on after
     a hold; None unless in lockstep. `lost` returns the exit status of an exchange of our own that has ended by itself.
+    `exchange_url` is the address of a simulated exchange.
     """
 
     broker: Broker
@@ -41,6 +42,7 @@ class Connection:
     lost: Callable[[], Awaitable[int]]
     hear_clock: Callable[[Sink], Awaitable[None]] | None = None
     done: Callable[[int], None] | None = None
+    exchange_url: str | None = None
 
 
 def keys_of(environment: Mapping[str, str]) -> Keys:
@@ -112,7 +114,7 @@ def _simulated(
     clock.announce(0, speed, held=True)  # until it has been heard
     lockstep = may_hold and speed > LOCKSTEP_ABOVE_SPEED
     broker = SimulatedBroker(url, keys, feed=feed, lockstep=lockstep, now_ns=clock.now_ns)
-    return Connection(broker, clock, lost, broker.connect_clock, _done(broker) if lockstep else None)
+    return Connection(broker, clock, lost, broker.connect_clock, _done(broker) if lockstep else None, url)
 
 
 def _done(broker: "SimulatedBroker") -> Callable[[int], None]:

@@ -46,6 +46,7 @@ from hftd.live.catching_up import CatchUp, once
 from hftd.live.crash_points import crash_point
 from hftd.live.hours import LEAD_NS, Hours
 from hftd.live.inbox import Inbox, Overflowed
+from hftd.live.measures import Measures
 from hftd.live.plan import Outcome, Plan
 from hftd.live.preparation import Preparation, Prepared
 from hftd.live.pump import Pump
@@ -86,6 +87,7 @@ class Daemon:
     ) -> None:
         self.plan = plan
         self.tally = Tally()
+        self.measures = Measures()
         self._broker = broker
         self._clock = clock
         self._calendar = calendar
@@ -98,7 +100,16 @@ class Daemon:
         self._catch_up = CatchUp(broker, clock, self._pump.patiently, self._pump.is_stopping)
         self._audit = Audit(broker, clock, CatchUp(broker, clock, once, self._pump.is_stopping), plan.symbols)
         self._preparation = Preparation(
-            plan, broker, clock, calendar, self._pump, self._standing, self._telling, self.tally, self._catch_up
+            plan,
+            broker,
+            clock,
+            calendar,
+            self._pump,
+            self._standing,
+            self._telling,
+            self.tally,
+            self._catch_up,
+            self.measures.bar_to_order,
         )
         self._profits: dict[date, Decimal] = {}
         self._left_open = True
@@ -220,6 +231,7 @@ class Daemon:
     async def _follow_feed(self, status: FeedStatus) -> None:
         still_down = self._feeds.get(status.feed) is status.state is FeedState.DOWN
         self._feeds[status.feed] = status.state
+        self.measures.follow_feed(status)
         level = log.debug if still_down else log.info if status.state is FeedState.UP else log.warning
         level(f"feed.{status.state}", feed=str(status.feed), **({"detail": status.detail} if status.detail else {}))
         if self._pump.trader is not None and not still_down:
@@ -286,6 +298,24 @@ class Daemon:
     def inbox(self) -> Inbox:
         """What has arrived and waits its turn."""
         return self._pump.inbox
+
+    @property
+    def next_open_ns(self) -> int:
+        """When the session opens that goes on or comes next."""
+        return self._calendar.next_session(self._clock.now_ns()).open_ns
+
+    @property
+    def waiting(self) -> int:
+        """What has arrived and was not dealt with yet, and events that the journal has no room for."""
+        return len(self.inbox) + (self.trader.unfinished if self.trader else 0)
+
+    @property
+    def last_bar_ns(self) -> int | None:
+        """When the last bar of the session going on was complete; None before there is any."""
+        if self.trader is None:
+            return None
+        starts = [self.trader.admission.last_bar_ns(symbol) for symbol in self.plan.symbols]
+        return max(starts) + MINUTE_NS if any(starts) else None
 
     @property
     def phase(self) -> str:

@@ -20,6 +20,7 @@ from hftd.journal import Journal, journal_path
 from hftd.live.catching_up import CatchUp
 from hftd.live.crash_points import crash_point
 from hftd.live.feed import FeedKeeper
+from hftd.live.measures import Histogram
 from hftd.live.plan import Plan
 from hftd.live.pump import Pump
 from hftd.live.recovery import Recovered, recover
@@ -51,6 +52,7 @@ class Preparation:
         telling: Telling,
         tally: Tally,
         catch_up: CatchUp,
+        latency: Histogram,
     ) -> None:
         self._plan = plan
         self._broker = broker
@@ -61,6 +63,7 @@ class Preparation:
         self._telling = telling
         self._tally = tally
         self._catch_up = catch_up
+        self._latency = latency
 
     async def prepare(self, session: Session, *, left_open: bool, counted: bool) -> Prepared | None:
         """None when told to stop meanwhile. `left_open` tells that the last session may have left orders open,
@@ -150,4 +153,5 @@ class Preparation:
             answered=self._pump.inbox.wake,
             late_after_s=self._plan.late_after_s,
             sequentially=self._pump.lockstep is not None,
+            latency=self._latency,
         )

@@ -141,16 +141,23 @@ def _follow(engine: Engine, steps: Iterable[Step]) -> None:
 def reviewed(journal: Reader) -> Engine:
     """The engine as it stood at the end of a journal, with models that do nothing: positions, orders, cash."""
     steps = steps_of(journal)
-    engine = Engine(_session_of(journal, steps), _retired_of(journal), NO_LIMITS, journal.meta()["run_id"])
+    engine = reviewer_of(journal)
+    engine.session = _session_of(engine.session, steps)
     _follow(engine, steps)
     return engine
 
 
-def _session_of(journal: Reader, steps: Iterable[Step]) -> Session:
-    for event, _ in steps:
-        if isinstance(event, SessionOpened | SessionClosed):
-            return event.session
-    return Session(0, 0, date.fromisoformat(journal.meta()["session"]))
+def reviewer_of(journal: Reader) -> Engine:
+    """The engine that is to follow a journal, with models that do nothing, before anything in it."""
+    meta = journal.meta()
+    session = Session(0, 0, date.fromisoformat(meta["session"]))
+    return Engine(session, _retired_of(journal), NO_LIMITS, meta["run_id"])
+
+
+def _session_of(unknown: Session, steps: Iterable[Step]) -> Session:
+    """The session with its hours, once it has opened."""
+    hours = (event.session for event, _ in steps if isinstance(event, SessionOpened | SessionClosed))
+    return next(hours, unknown)
 
 
 def begun_last(state: Path) -> Path | None:

@@ -14,7 +14,7 @@ import structlog
 from hftd import logs
 from hftd.calendar import Calendar
 from hftd.clock import Clock
-from hftd.domain.convert import cents, rfc3339_of, text_of
+from hftd.domain.convert import SECOND_NS, cents, rfc3339_of, text_of
 from hftd.engine.risk import Limits
 from hftd.engine.state import RunningModel
 from hftd.engine.tally import Tally
@@ -25,6 +25,7 @@ from hftd.live.control import ControlServer, socket_path
 from hftd.live.crash_points import arm
 from hftd.live.daemon import Daemon, Outcome, Plan
 from hftd.live.endings import when_told_to_end
+from hftd.live.page import page_of
 from hftd.live.recorder import Recorder, overheard
 from hftd.live.reports import ReportAtClose
 from hftd.live.services import Service
@@ -63,13 +64,16 @@ def run(settings: Settings, state: Path, environment: dict[str, str], sessions: 
 
 async def _run(settings: Settings, state: Path, environment: dict[str, str], sessions: int | None) -> Ended:
     caught: list[signal.Signals] = []
+    tail = logs.Tail()
+    logs.configure(settings.log.format, settings.log.level, tail=tail)
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(page_of(settings, state))
         models = [verified(chosen, settings.models_folder) for chosen in settings.chosen_models]
         for model in models:
             log.info("model.loaded", model=model.chosen.name, fingerprint=model.fingerprint[:12])
         notifier = Notifier()
         connection = await stack.enter_async_context(connect_to(settings, state, environment, notifier))
-        logs.configure(settings.log.format, settings.log.level, connection.clock.now_ns)
+        logs.configure(settings.log.format, settings.log.level, connection.clock.now_ns, tail)
         plan, broker, services = make_plan(settings, state, models), connection.broker, _services(settings, state)
         if settings.record:
             recorder = Recorder(state)
@@ -85,7 +89,7 @@ async def _run(settings: Settings, state: Path, environment: dict[str, str], ses
             done=connection.done,
             services=services,
         )
-        control = ControlServer(socket_path(state, environment), _answers(daemon, settings, connection.clock))
+        control = ControlServer(socket_path(state, environment), _answers(daemon, settings, connection, tail))
         await control.start()
         stack.push_async_callback(control.stop)
         _stop_on_signals(daemon, caught)
@@ -147,7 +151,9 @@ def _running(model: VerifiedModel, limits: Limits | None) -> RunningModel:
     return RunningModel(chosen.name, model.build(), model.fingerprint, chosen.symbols, model.values, limits=limits)
 
 
-def _answers(daemon: Daemon, settings: Settings, clock: Clock) -> dict[str, Any]:
+def _answers(daemon: Daemon, settings: Settings, connection: Connection, tail: logs.Tail) -> dict[str, Any]:
+    clock = connection.clock
+
     def status() -> dict[str, Any]:
         trader = daemon.trader
         return {
@@ -155,7 +161,11 @@ def _answers(daemon: Daemon, settings: Settings, clock: Clock) -> dict[str, Any]
             "phase": daemon.phase,
             "line": daemon.line,
             "broker": settings.broker.name,
+            "exchange": connection.exchange_url,
             "time": rfc3339_of(clock.now_ns()),
+            "speed": clock.speed,
+            "opens": rfc3339_of(daemon.next_open_ns),
+            "bar_age_s": _bar_age_s(daemon, clock),
             "halts": halts_view(daemon.halts),
             **counts_of(daemon.tally),
             "session": session_view(trader.engine) if trader else None,
@@ -183,7 +193,15 @@ def _answers(daemon: Daemon, settings: Settings, clock: Clock) -> dict[str, Any]
         "status": status,
         "orders": lambda: orders_view(daemon.trader.engine) if daemon.trader else None,
         "positions": lambda: positions_view(daemon.trader.engine) if daemon.trader else None,
+        "measures": lambda: {**daemon.measures.told(), "waiting": daemon.waiting},
+        "log": lambda after=0: tail.after(int(after)),
     }
+
+
+def _bar_age_s(daemon: Daemon, clock: Clock) -> float | None:
+    """Wall seconds since the last bar of the session going on was complete; None before there is any."""
+    known_ns = daemon.last_bar_ns
+    return None if known_ns is None else max(0, clock.now_ns() - known_ns) / SECOND_NS / clock.speed
 
 
 def counts_of(tally: Tally) -> dict[str, Any]:

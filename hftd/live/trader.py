@@ -35,6 +35,7 @@ from hftd.errors import StateError
 from hftd.journal import Journal
 from hftd.live.crash_points import crash_point
 from hftd.live.guard import Guard
+from hftd.live.measures import Histogram
 from hftd.live.sender import Sender
 from hftd.live.story import Story
 
@@ -46,7 +47,8 @@ ROUNDS_TO_LEAVE = 2
 
 class Trader:
     """Drives one engine. `deliver` puts a report into the daemon's inbox, `answered` tells it that a request is over;
-    `sequentially` sends one order at a time. `blocked` is why the journal cannot be written, None when it can."""
+    `sequentially` sends one order at a time; `latency` takes how long a bar's orders took. `blocked` is why the journal
+    cannot be written, None when it can."""
 
     def __init__(
         self,
@@ -60,6 +62,7 @@ class Trader:
         answered: Callable[[], None],
         late_after_s: float,
         sequentially: bool = False,
+        latency: Histogram | None = None,
     ) -> None:
         self.engine = engine
         self.journal = journal
@@ -78,11 +81,13 @@ class Trader:
         self._clock = clock
         self._late_after_s = late_after_s
         self._sequentially = sequentially
+        self._latency = latency or Histogram()
         self._story = Story(engine)
         self._bars_seen: set[tuple[str, int]] = set()
         self._waiting: deque[tuple[Event, str, int]] = deque()
         self._unwritten: tuple[Event, Sequence[Command]] | None = None
-        self._stepped_ns = clock.now_ns()
+        self._stepped_ns = self._received_ns = clock.now_ns()
+        self._is_leaving = False
         self._untold: tuple[Event, Sequence[Command]] | None = None
 
     # -- what comes in -------------------------------------------------------------------------------------------
@@ -184,6 +189,7 @@ class Trader:
         if isinstance(event, OrderReported):
             crash_point("report.committed")
         self._waiting.popleft()
+        self._received_ns = received_ns
         self._stepped_ns = self._clock.now_ns()
         self._unwritten = (event, self.engine.step(event))
         crash_point("event.stepped")
@@ -199,6 +205,8 @@ class Trader:
         self._untold = (event, commands)
         if self.sender.outstanding == sent_before:
             self.tell()
+        else:
+            self._is_leaving = isinstance(event, BarReceived)
         for fault in self._guard.take_faults(event.time_ns):
             self._waiting.appendleft((fault, "guard", self._clock.now_ns()))
 
@@ -230,4 +238,11 @@ class Trader:
             for _ in range(ROUNDS_TO_LEAVE):
                 await asyncio.sleep(0)
             crash_point("order.left")
+            self._measure()
         self.tell()
+
+    def _measure(self) -> None:
+        """Note how long a bar's orders took."""
+        if self._is_leaving:
+            self._is_leaving = False
+            self._latency.add((self._clock.now_ns() - self._received_ns) / SECOND_NS / self._clock.speed)

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from hftd.errors import SettingsError
+from hftd.hosts import is_loopback
 from hftd.settings.sentences import sentence
 from hftd.settings.shape import Settings
 from hftd.settings.sources import (
@@ -83,6 +84,7 @@ def _conflicts(layer: Layer, file: Path) -> list[str]:
             problems.append(f"{file}: model: missing; it names the model that decides, like model: volume_17_31")
         case [_, _]:
             problems.append(f"{layer.origins['models',]}: found model and models, expected one of them")
+    problems += _open_doors(layer)
     problems += [
         f"{layer.origins.get(('exchange', name), 'default')}: exchange.{name} is for a simulated exchange that hftd "
         f"starts itself, but {why}"
@@ -91,6 +93,17 @@ def _conflicts(layer: Layer, file: Path) -> list[str]:
         for why in _foreign_exchange(layer.values)
     ]
     return problems
+
+
+def _open_doors(layer: Layer) -> list[str]:
+    """A page that others could reach needs a token."""
+    host = _at(layer.values, "web", "host")
+    if not isinstance(host, str) or is_loopback(host) or _at(layer.values, "web", "token"):
+        return []
+    return [
+        f"{layer.origins['web', 'host']}: web.host: found {host}, which is beyond this machine: give web.token too "
+        "(16 characters or more), or leave it at 127.0.0.1 and come through an SSH tunnel"
+    ]
 
 
 def _foreign_exchange(values: dict[str, Any]) -> list[str]:

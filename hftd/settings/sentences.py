@@ -29,7 +29,8 @@ def sentence(problem: dict[str, Any], layer: Layer, file: Path) -> str:
         case "extra_forbidden":
             near = suggestion(str(path[-1]), section_at(path[:-1]).model_fields)
             return f"{_where(path, layer)}: {name}: unknown setting; {near}"
-    return f"{_where(path, layer)}: {name}: found {_found(problem['input'])}, {_expected(problem)}"
+    found = "a secret" if SECRET.search(str(path[-1])) else _found(problem["input"])
+    return f"{_where(path, layer)}: {name}: found {found}, {_expected(problem)}"
 
 
 def dotted(path: Place) -> str:

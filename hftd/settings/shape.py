@@ -9,7 +9,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PrivateAttr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PrivateAttr,
+    SecretStr,
+)
 
 from hftd.domain.convert import SECOND_NS
 from hftd.model.choice import ChosenModel
@@ -271,6 +280,20 @@ class ReportSettings(Section):
     at_close: bool = Field(default=True, description="whether to write STATE/reports/DATE.html when a session closes")
 
 
+class WebSettings(Section):
+    port: Annotated[Annotated[Count, Field(ge=0, le=65_535)] | None, *MAY_BE_OFF] = Field(
+        default=8080, description="the TCP port of the page, /health and /metrics; 0 takes a free one; or off"
+    )
+    host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="the address it listens at; beyond this machine only with a token",
+    )
+    token: SecretStr | None = Field(
+        default=None, min_length=16, description="what a browser must know: open /?token=TOKEN once; none: no token"
+    )
+
+
 class LogSettings(Section):
     format: Literal["auto", "console", "json"] = Field(
         default="auto", description="console for people, json for programs; auto: console on a terminal"
@@ -298,6 +321,7 @@ class Settings(Section):
     )
     data: DataSettings = Field(default_factory=DataSettings, description="how recorded data in files are read")
     report: ReportSettings = Field(default_factory=ReportSettings, description="what is kept of each session")
+    web: WebSettings = Field(default_factory=WebSettings, description="the page for a browser, on this machine")
     log: LogSettings = Field(default_factory=LogSettings, description="what is written to standard error")
     record: bool = Field(
         default=False, description="whether all market data that arrive are written to files, in STATE/records"

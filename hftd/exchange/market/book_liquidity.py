@@ -44,6 +44,10 @@ class Pit(Protocol):
         """The best prices."""
         ...
 
+    def depth(self, side: int, levels: int) -> list[tuple[int, int]]:
+        """Up to `levels` prices of a side in ticks with the shares at each, best first."""
+        ...
+
     def enter(self, operation: int, order_id: int, side: int, price: int, quantity: int, owner: int) -> Outcome:
         """A user's message. The owner's own resting orders stop it."""
         ...
@@ -113,6 +117,14 @@ class BookLiquidity:
         if bid is None and ask is None:
             return None
         return Quote(symbol, pit.now_ns, price_of(bid or 0), bid_size, price_of(ask or 0), ask_size)
+
+    def depth(self, symbol: str, levels: int) -> tuple[list[tuple[float, int]], list[tuple[float, int]]] | None:
+        """Bids and asks in dollars with the shares at each, best first; None while there is no book."""
+        pit = self._pits.get(symbol)
+        if pit is None:
+            return None
+        bids, asks = ([(price_of(ticks), shares) for ticks, shares in pit.depth(side, levels)] for side in (BUY, SELL))
+        return bids, asks
 
     def update(self, quote: Quote) -> None:
         """Nothing to learn: the quote comes from the book."""

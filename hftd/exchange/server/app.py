@@ -18,6 +18,7 @@ from hftd.calendar import Calendar
 from hftd.errors import HftdError
 from hftd.exchange.server import (
     rest_account,
+    rest_book,
     rest_data,
     rest_events,
     rest_market,
@@ -245,6 +246,13 @@ def _sockets(exchange: Exchange) -> dict[str, Served]:
         present = partial(exchange.present, Target.CLOCK)
         return await serve_clock(request, account, exchange.clock_feed, exchange.holds, present, exchange.mark)
 
+    async def book(request: web.Request) -> web.StreamResponse:
+        account = _account_of(exchange, request)
+        if account is None:
+            return error_answer(UNAUTHORIZED)
+        call = Call(exchange, request, account, exchange.account_ids[account], exchange.timeline.now_ns())
+        return await _answered(rest_book.book, call)
+
     def at_the_door(target: Target, socket: Served) -> Served:
         async def served(request: web.Request) -> web.StreamResponse:
             if fault := exchange.faults.of_request(target, request):
@@ -259,6 +267,7 @@ def _sockets(exchange: Exchange) -> dict[str, Served]:
         "/stream": at_the_door(Target.TRADES, trades),
         "/stream/": at_the_door(Target.TRADES, trades),
         "/hftd/clock": at_the_door(Target.CLOCK, clock),
+        "/hftd/book/{symbol}": book,
     }
 
 

@@ -146,6 +146,10 @@ class Pit:
         """The best prices in ticks and the shares at them."""
         return self.book.top()
 
+    def depth(self, side: int, levels: int) -> list[tuple[int, int]]:
+        """Up to `levels` prices of a side in ticks with the shares at each, best first."""
+        return [(int(price), int(quantity)) for price, quantity in self.book.depth(side, levels)]
+
     # What comes out
 
     def take_prints(self) -> Array:
