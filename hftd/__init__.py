@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from hftd.domain.intents import buy, cancel, sell, target
+from hftd.domain.intents import buy, cancel, protect, sell, target
 from hftd.domain.market import Bar, Quote, Trade
 from hftd.domain.orders import ExecutionReport
 from hftd.model.contract import Model
@@ -10,7 +10,19 @@ from hftd.model.contract import Model
 if TYPE_CHECKING:
     from hftd.backtest.api import backtest
 
-__all__ = ["Bar", "ExecutionReport", "Model", "Quote", "Trade", "backtest", "buy", "cancel", "sell", "target"]
+__all__ = [
+    "Bar",
+    "ExecutionReport",
+    "Model",
+    "Quote",
+    "Trade",
+    "backtest",
+    "buy",
+    "cancel",
+    "protect",
+    "sell",
+    "target",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -211,7 +211,7 @@ class PlainDriver:
         except Refusal as refusal:
             self._answer(ExecutionReport(ReportKind.REJECTED, id, time_ns, reason=refusal.message))
         else:
-            self._answer(first_word(accepted))
+            self._answer(first_word(accepted, self._venue.legs(accepted)))
 
     def _cancel(self, client_order_id: str, time_ns: int) -> None:
         try:
@@ -234,7 +234,7 @@ class PlainDriver:
             kind = ReportKind.ORDER_REPLACE_REJECTED
             self._answer(ExecutionReport(kind, command.client_order_id, time_ns, reason=refusal.message))
         else:
-            self._answer(first_word(following))
+            self._answer(first_word(following, self._venue.legs(following)))
 
     def _answer(self, report: ExecutionReport) -> None:
         """The answer to a request is taken in before anything else."""

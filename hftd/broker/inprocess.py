@@ -204,7 +204,7 @@ class InProcessBroker:
 
     async def order(self, client_order_id: str) -> BrokerOrder | None:
         found = self._find(client_order_id)
-        return None if found is None else broker_order_of(found)
+        return None if found is None else broker_order_of(found, self.venue.legs(found))
 
     async def asset(self, symbol: str) -> Asset | None:
         found = self._assets.get(symbol)
@@ -230,10 +230,10 @@ class InProcessBroker:
         except Refusal as refusal:
             existing = self._find(order.client_order_id)
             if existing is not None and (existing.symbol, existing.side) == (order.symbol, order.side):
-                return first_word(existing)
+                return first_word(existing, self.venue.legs(existing))
             return self._refused(ReportKind.REJECTED, order.client_order_id, refusal)
         self._commit()
-        return first_word(accepted)
+        return first_word(accepted, self.venue.legs(accepted))
 
     async def cancel(self, client_order_id: str) -> ExecutionReport:
         try:
@@ -260,7 +260,7 @@ class InProcessBroker:
         except Refusal as refusal:
             return self._refused(ReportKind.ORDER_REPLACE_REJECTED, client_order_id, refusal)
         self._commit()
-        return first_word(successor)
+        return first_word(successor, self.venue.legs(successor))
 
     def _find(self, client_order_id: str) -> Order | None:
         try:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from hftd.broker.base import Feed, Mark, Message, UnknownMessage
 from hftd.broker.wire_market import TEXT_MAX
 from hftd.domain.convert import ns_of_rfc3339
-from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderStatus, OrderType, ReportKind, Side
+from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderLeg, OrderStatus, OrderType, ReportKind, Side
 
 ZERO = Decimal(0)
 
@@ -56,7 +56,9 @@ class WireOrder(Struct, frozen=True):
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     replaced_by: str | None = None
+    replaces: str | None = None
     reject_reason: str | None = None
+    legs: "list[WireOrder] | None" = None
 
 
 class WireUpdate(Struct, frozen=True):
@@ -144,6 +146,8 @@ def report_of(update: WireUpdate, received_ns: int) -> ExecutionReport:
         price=_finite(update.price),
         filled_quantity=filled,
         reason=update.event if kind is ReportKind.UNKNOWN else (update.reason or order.reject_reason or ""),
+        legs=_legs_of(order),
+        replaces=order.replaces or "",
     )
 
 
@@ -165,6 +169,28 @@ def first_word(order: WireOrder, received_ns: int) -> ExecutionReport:
         side=_SIDES.get(order.side or ""),
         filled_quantity=_finite(order.filled_qty),
         reason=order.status if status is None else (order.reject_reason or ""),
+        legs=_legs_of(order),
+        replaces=order.replaces or "",
+    )
+
+
+def _legs_of(order: WireOrder) -> tuple[OrderLeg, ...]:
+    """The exits of a bracket, oco or oto. Raises ValueError for one without a side."""
+    return tuple(_leg_of(leg) for leg in order.legs or ())
+
+
+def _leg_of(leg: WireOrder) -> OrderLeg:
+    side = _SIDES.get(leg.side or "")
+    if side is None:
+        raise ValueError(f"leg {leg.id} has side {leg.side!r}")
+    return OrderLeg(
+        client_order_id=leg.client_order_id,
+        broker_order_id=leg.id,
+        side=side,
+        quantity=_finite(leg.qty),
+        type=_TYPES.get(leg.type or "", OrderType.MARKET),
+        limit_price=leg.limit_price,
+        stop_price=leg.stop_price,
     )
 
 
@@ -193,6 +219,7 @@ def broker_order_of(order: WireOrder) -> BrokerOrder:
         type=_TYPES.get(order.type or "", OrderType.MARKET),
         limit_price=order.limit_price,
         stop_price=order.stop_price,
+        legs=_legs_of(order),
     )
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from hftd.domain.intents import Exits
 from hftd.domain.orders import OrderRequest, Side
 
 
@@ -23,7 +24,8 @@ class SignalRaised(Struct, frozen=True, omit_defaults=True, tag_field="kind", ta
 
 class SignalDropped(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="signal.dropped"):
     """A signal that became no order. `cause` is one word: after_close, late, closed; of the other half of a reversal,
-    not_closed (the first half was not filled), close_refused (nor sent)."""
+    not_closed (the first half was not filled), close_refused (nor sent); of 0 shares, no_price (dollars cannot be
+    counted in shares), below_one_share, nothing_held (and so nothing to protect)."""
 
     model_id: str
     symbol: str
@@ -51,8 +53,9 @@ class OrderRefused(Struct, frozen=True, tag_field="kind", tag="order.refused"):
 class SubmitOrder(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="order.submitted"):
     """Send this order. `reference_price` (dollars) is the market's price at the decision: slippage counts from it.
 
-    `then_open` is the other half of a reversal: shares to open with an order of the same kind once this one is filled.
-    `part_of` is the waiting order, by its client order id, that it is the first part of.
+    `then_open` is the other half of a reversal: shares to open with an order of the same kind once this one is filled,
+    `then_exits` the exits of that half. `part_of` is the waiting order, by its client order id, that it is the first
+    part of.
     """
 
     model_id: str
@@ -61,6 +64,7 @@ class SubmitOrder(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
     fingerprint: str
     reason: str = ""
     then_open: Decimal | None = None
+    then_exits: Exits | None = None
     part_of: str = ""
 
 
@@ -78,6 +82,7 @@ class OrderQueued(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
     cause: str
     reason: str = ""
     then_open: Decimal | None = None
+    then_exits: Exits | None = None
     forced: bool = False
 
 

@@ -104,6 +104,18 @@ class OrderRequest(Struct, frozen=True, omit_defaults=True):
     stop_loss_limit_price: Decimal | None = None
 
 
+class OrderLeg(Struct, frozen=True, omit_defaults=True):
+    """An exit that the broker made of a bracket, oco or oto order, under a name of its own."""
+
+    client_order_id: str
+    broker_order_id: str
+    side: Side
+    quantity: Decimal
+    type: OrderType = OrderType.MARKET
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+
+
 class ReportKind(StrEnum):
     """What an execution report tells; Alpaca's trade-update events. `UNKNOWN` keeps a word we do not know."""
 
@@ -136,7 +148,8 @@ class ExecutionReport(Struct, frozen=True, omit_defaults=True):
     `quantity` and `price` are of this execution alone and stand only with a fill or partial fill;
     `filled_quantity` is the order's whole fill so far. `execution_id` names a fill once and for all.
     `reason` is the broker's sentence for a rejection, or the unknown word of an UNKNOWN report. A `reconciled` report
-    was made from the order's books instead of heard: it stands for every execution up to `filled_quantity`.
+    was made from the order's books instead of heard: it stands for every execution up to `filled_quantity`. `legs` are
+    told with their parent, and `replaces` is the broker's id of the order whose place this one has taken.
     """
 
     kind: ReportKind
@@ -151,6 +164,8 @@ class ExecutionReport(Struct, frozen=True, omit_defaults=True):
     filled_quantity: Decimal = Decimal(0)
     reason: str = ""
     reconciled: bool = False
+    legs: tuple[OrderLeg, ...] = ()
+    replaces: str = ""
 
 
 class BrokerOrder(Struct, frozen=True):
@@ -169,3 +184,4 @@ class BrokerOrder(Struct, frozen=True):
     type: OrderType = OrderType.MARKET
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    legs: tuple[OrderLeg, ...] = ()

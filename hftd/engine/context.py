@@ -111,4 +111,5 @@ def _shown(order: OrderState) -> WorkingOrder:
         type=request.type,
         limit_price=request.limit_price,
         stop_price=request.stop_price,
+        parent=order.parent,
     )

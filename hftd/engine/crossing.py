@@ -5,11 +5,12 @@ from decimal import Decimal
 from hftd.domain.commands import OrderCrossed, OrderQueued, SubmitOrder
 from hftd.domain.convert import decimal_of
 from hftd.domain.orders import ExecutionReport, OrderRequest, ReportKind, Side
-from hftd.engine.desk import Desk, other_half
+from hftd.engine.desk import Desk
 from hftd.engine.netting import Cross, crosses_of
 from hftd.engine.reporting import Reporting
 from hftd.engine.session_state import SessionState
 from hftd.engine.state import OrderState, RunningModel, Waiting
+from hftd.engine.wants import other_half
 
 
 class Crossing:

@@ -3,24 +3,21 @@
 from collections.abc import Iterable
 from typing import Any
 
-from msgspec.structs import replace
-
 from hftd.domain.commands import (
     CancelOrder,
-    OrderQueued,
     SignalRaised,
-    SubmitOrder,
     TradingStopped,
 )
 from hftd.domain.events import Halt
-from hftd.domain.intents import Cancel, Intent, Target, Want
-from hftd.domain.orders import Side
-from hftd.engine.dispatch import Dispatch, want_of
+from hftd.domain.intents import Cancel, Intent, Want
+from hftd.engine.dispatch import Dispatch
 from hftd.engine.gate import refused_alone
 from hftd.engine.judge import Breach
 from hftd.engine.risk import Refusal
 from hftd.engine.session_state import SessionState
+from hftd.engine.sizing import sized
 from hftd.engine.state import OrderState, RunningModel
+from hftd.engine.wants import halves_of
 
 
 class Desk:
@@ -39,23 +36,21 @@ class Desk:
         """Carry out one intent of a model."""
         if isinstance(intent, Cancel):
             self._withdraw(running, intent)
-            return
-        want = self._want_of(running, intent) if isinstance(intent, Target) else intent
-        if want is None:
+        elif (found := sized(self._state, running, intent)) is not None:
+            self._raise(running, *found, late=late)
+
+    def _raise(self, running: RunningModel, want: Want, cause: str | None, *, late: bool) -> None:
+        if cause is not None:
+            self.dispatch.drop_signal(running, want, cause)
             return
         self._state.out.append(SignalRaised(running.model_id, want.symbol, want.side, want.quantity, want.reason))
         self.place_if_trading(running, want, self._state.no_trading(late=late))
 
-    def _want_of(self, running: RunningModel, intent: Target) -> Want | None:
-        missing = intent.quantity - self._state.aim(running, intent.symbol)
-        if not missing:
-            return None
-        side = Side.BUY if missing > 0 else Side.SELL
-        return Want(side=side, symbol=intent.symbol, quantity=abs(missing), reason=intent.reason)
-
     def _withdraw(self, running: RunningModel, intent: Cancel) -> None:
-        for order in self._state.working_of(running, intent.symbol):
-            self.cancel(order, intent.reason)
+        for order in self._state.unfinished:
+            meant = order.request.symbol == intent.symbol or order.request.client_order_id == intent.client_order_id
+            if meant and order.owner is running:
+                self.cancel(order, intent.reason)
 
     # -- sending ---------------------------------------------------------------------------------------------------
 
@@ -70,8 +65,7 @@ class Desk:
         """Send `want`; what would cross from long to short (or back) closes first and opens after the fill."""
         exposure = self._state.exposure(running, want.symbol)
         if exposure * want.side.sign < 0 and want.quantity > abs(exposure):
-            closing = replace(want, quantity=abs(exposure))
-            opening = replace(want, quantity=want.quantity - abs(exposure))
+            closing, opening = halves_of(want, abs(exposure))
             if not self._send(running, closing, then_open=opening):
                 self.dispatch.drop_signal(running, opening, "close_refused")
         else:
@@ -89,7 +83,7 @@ class Desk:
     # -- withdrawing and stopping ------------------------------------------------------------------------------------
 
     def cancel(self, order: OrderState, reason: str) -> None:
-        """Ask for an order's withdrawal, once; one that waits is dropped."""
+        """Ask for the withdrawal of an order and its family, once; one that waits is dropped."""
         id = order.request.client_order_id
         if self._state.following:
             return
@@ -97,7 +91,7 @@ class Desk:
             self.dispatch.drop(waiting, "withdrawn")
         elif order.put_back or not order.cancel_requested:
             self._state.out.append(CancelOrder(order.owner.model_id, id, reason))
-            order.mark_cancelled()
+            self._state.mark_cancelled(order)
 
     def cancel_all(self, reason: str, running: RunningModel | None = None) -> None:
         """Ask for the withdrawal of all orders that are not finished, or of those of one model."""
@@ -110,7 +104,8 @@ class Desk:
         for order in self._state.unfinished:
             running, request = order.owner, order.request
             held = running.portfolio.quantity(request.symbol) * request.side.sign
-            if model_id in ("", running.model_id) and not order.status.is_terminal and held > -order.remaining:
+            opens = not order.parent and not order.status.is_terminal and held > -order.remaining
+            if opens and model_id in ("", running.model_id):
                 self.cancel(order, reason)
 
     def stop(self, rule: str, reason: str, model_id: str = "", breach: Refusal | None = None) -> None:
@@ -128,11 +123,3 @@ class Desk:
             if not self._state.following and not self._state.halts.holds(rule, breach.model_id):
                 self.stop(rule, breach.reason, breach.model_id, breach.refusal)
                 self.withdraw_opening(breach.model_id, rule)
-
-
-def other_half(command: SubmitOrder | OrderQueued) -> Want | None:
-    """What is to be opened when this order has closed a position."""
-    order, quantity = command.order, command.then_open
-    if quantity is None:
-        return None
-    return want_of(order, command.reason, quantity)

@@ -9,13 +9,13 @@ from msgspec.structs import replace
 from hftd.domain.commands import CancelOrder, OrderDropped, OrderQueued, OrderRefused, SignalDropped, SubmitOrder
 from hftd.domain.convert import MINUTE_NS
 from hftd.domain.intents import Want
-from hftd.domain.orders import OrderClass, OrderRequest, OrderType
+from hftd.domain.orders import OrderClass, OrderType
 from hftd.engine.gate import refused_alone, refused_together
 from hftd.engine.netting import in_the_way, is_crossable, may_leave
-from hftd.engine.portfolio import ZERO
 from hftd.engine.risk import Refusal
 from hftd.engine.session_state import SessionState
 from hftd.engine.state import OrderState, RunningModel, Waiting
+from hftd.engine.wants import request_of, want_of
 
 WAIT_NS = MINUTE_NS
 """How long a market order waits to be sent: as long as a bar, after which its model may want something else."""
@@ -168,6 +168,7 @@ class Dispatch:
                 fingerprint=order.owner.fingerprint,
                 reason=reason,
                 then_open=order.then_open.quantity if order.then_open else None,
+                then_exits=order.then_open.exits if order.then_open else None,
                 part_of=part_of,
             )
         )
@@ -189,33 +190,6 @@ def _queued(waiting: Waiting) -> OrderQueued:
         cause=waiting.cause,
         reason=waiting.reason,
         then_open=order.then_open.quantity if order.then_open else None,
+        then_exits=order.then_open.exits if order.then_open else None,
         forced=waiting.forced,
-    )
-
-
-def request_of(want: Want, client_order_id: str) -> OrderRequest:
-    """The order that `want` becomes."""
-    return OrderRequest(
-        client_order_id=client_order_id,
-        symbol=want.symbol,
-        side=want.side,
-        quantity=want.quantity,
-        type=want.type,
-        time_in_force=want.time_in_force,
-        limit_price=want.limit_price,
-        stop_price=want.stop_price,
-    )
-
-
-def want_of(request: OrderRequest, reason: str, quantity: Decimal = ZERO) -> Want:
-    """The want that an order was made of; for another `quantity`, if one is given."""
-    return Want(
-        side=request.side,
-        symbol=request.symbol,
-        quantity=quantity or request.quantity,
-        type=request.type,
-        time_in_force=request.time_in_force,
-        limit_price=request.limit_price,
-        stop_price=request.stop_price,
-        reason=reason,
     )

@@ -27,13 +27,14 @@ from hftd.engine.breaches import Standing
 from hftd.engine.closing import BEFORE_CLOSE, Closing
 from hftd.engine.context import ModelContext
 from hftd.engine.crossing import Crossing
-from hftd.engine.desk import Desk, other_half
+from hftd.engine.desk import Desk
 from hftd.engine.halts import BROKER_CLOSED, MANUAL, End, ends_of
 from hftd.engine.judge import Judge
 from hftd.engine.reporting import Reporting
 from hftd.engine.risk import Limits
 from hftd.engine.session_state import SessionState
 from hftd.engine.state import HookCaller, OrderState, RunningModel, call_hook
+from hftd.engine.wants import other_half
 
 FLATTEN = "flatten"
 
@@ -125,7 +126,7 @@ class Engine(SessionState):
                 self._crossing.adopt_sent(command)
                 self.keep(OrderState(self.models[model_id], request, price, then_open=other_half(command)))
             case CancelOrder(client_order_id=client_order_id, put_back=put_back):
-                self.orders[client_order_id].mark_cancelled(put_back=put_back)
+                self.mark_cancelled(self.orders[client_order_id], put_back=put_back)
             case OrderQueued():
                 self._crossing.adopt_queued(command)
             case OrderDropped(client_order_id=client_order_id):

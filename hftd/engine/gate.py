@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from hftd.domain.convert import MINUTE_NS, decimal_of
 from hftd.domain.intents import Want
-from hftd.domain.orders import Side
+from hftd.domain.orders import OrderType, Side
 from hftd.engine.portfolio import ZERO
 from hftd.engine.risk import Proposal, Refusal, refusal_of
 from hftd.engine.session_state import SessionState
@@ -82,8 +82,9 @@ def _others(state: SessionState, symbol: str, models: Iterable[RunningModel], ne
 
 
 def _touch(state: SessionState, want: Want) -> float | None:
-    """The price at which the other side of the last quote would fill a market order; None without a fresh one."""
+    """The price at which the other side of the last quote would fill a market order; None without a fresh one,
+    and for an order that waits for its price."""
     quote = state.quotes.get(want.symbol)
-    if quote is None or state.time_ns - quote.time_ns >= QUOTE_LIFE_NS:
+    if want.type is OrderType.TRAILING_STOP or quote is None or state.time_ns - quote.time_ns >= QUOTE_LIFE_NS:
         return None
     return quote.ask if want.side is Side.BUY else quote.bid

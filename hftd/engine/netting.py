@@ -18,7 +18,9 @@ from decimal import Decimal
 
 from hftd.domain.orders import OrderClass, OrderRequest, OrderType, Side, TimeInForce
 from hftd.engine.portfolio import ZERO
-from hftd.engine.state import OrderState
+from hftd.engine.state import OrderState, closing_of
+
+ENTRIES = (OrderClass.BRACKET, OrderClass.OTO)
 
 
 def may_meet(wanted: OrderRequest, working: OrderRequest) -> bool:
@@ -47,7 +49,9 @@ def may_leave(wanted: OrderRequest, held: Decimal, working: Iterable[OrderState]
         return ZERO
     if held * wanted.side.sign >= 0:
         return wanted.quantity
-    closing = sum((order.remaining for order in orders if order.request.side is wanted.side), ZERO)
+    if wanted.order_class in ENTRIES:
+        return ZERO  # a broker takes exits only with what opens something for the account
+    closing = closing_of(order for order in orders if order.request.side is wanted.side)
     return max(min(wanted.quantity, abs(held) - closing), ZERO)
 
 

@@ -6,6 +6,7 @@ from hftd.domain.intents import Want
 from hftd.domain.orders import ExecutionReport, OrderStatus, ReportKind
 from hftd.engine.closing import Closing
 from hftd.engine.desk import Desk
+from hftd.engine.families import Families
 from hftd.engine.judge import Judge
 from hftd.engine.order_states import NAMED_STATUS, Effect, effect_of
 from hftd.engine.session_state import SessionState
@@ -23,12 +24,21 @@ class Reporting:
         self._desk = desk
         self._judge = judge
         self._closing = closing
+        self._families = Families(state)
 
     def take(self, report: ExecutionReport) -> None:
         """Take in one report."""
-        order = self._state.orders.get(report.client_order_id)
+        order = self._state.orders.get(report.client_order_id) or self._families.successor(report)
         if order is None:
-            return  # not an order of this session's engine: reconciliation deals with it
+            self._families.hold_back(report)  # the broker's name for an exit, or none of ours
+            return
+        order.broker_order_id = report.broker_order_id or order.broker_order_id
+        before = self._families.adopt(order, report.legs)
+        self._move(order, report)
+        for held_back in before:
+            self.take(held_back)
+
+    def _move(self, order: OrderState, report: ExecutionReport) -> None:
         effect = effect_of(order.status, report.kind)
         if effect is Effect.HALT:
             reason = f"{report.client_order_id} is {order.status} and was reported {report.kind}"
@@ -71,8 +81,11 @@ class Reporting:
             self._desk.stop("overfilled", reason)
         order.count(report)
         if not keep_status:
-            complete = order.filled_quantity >= order.request.quantity
+            complete = order.remaining <= 0
             order.status = OrderStatus.FILLED if complete else OrderStatus.PARTIALLY_FILLED
+        for emptied in self._families.shrink_twins(order, report):
+            emptied.status = OrderStatus.FILLED
+            self._finish(emptied)
         self._book(order, report)
         self._tell("on_order", order, report)
         self._tell("on_fill", order, report)

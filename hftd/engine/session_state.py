@@ -5,12 +5,13 @@ from decimal import Decimal
 
 from hftd.domain.commands import Command
 from hftd.domain.market import Quote
+from hftd.domain.orders import OrderStatus
 from hftd.domain.session import Session
 from hftd.engine.bar_history import BarHistory
 from hftd.engine.halts import BROKER_CLOSED, Halts
 from hftd.engine.portfolio import ZERO
 from hftd.engine.risk import Limits
-from hftd.engine.state import HookCaller, OrderState, RunningModel, Waiting, call_hook
+from hftd.engine.state import HookCaller, OrderState, RunningModel, Waiting, call_hook, closing_of
 from hftd.engine.timers import Timers
 
 
@@ -104,7 +105,11 @@ class SessionState:
         """Whether a working order makes its model's position smaller, whichever working orders are filled before."""
         request = order.request
         held = order.owner.portfolio.quantity(request.symbol)
-        alike = (each for each in self.working_of(order.owner, request.symbol) if each.request.side is request.side)
+        alike = (
+            each
+            for each in self.working_of(order.owner, request.symbol)
+            if each.request.side is request.side and not each.parent
+        )
         return held * request.side.sign < 0 and sum((each.remaining for each in alike), ZERO) <= abs(held)
 
     # -- money -----------------------------------------------------------------------------------------------------
@@ -160,13 +165,18 @@ class SessionState:
         return [*self.working.values(), *(waiting.order for waiting in self.waiting.values())]
 
     def exposure(self, running: RunningModel, symbol: str) -> Decimal:
-        """Signed shares that a model holds, and would hold more or less if its working orders were filled."""
-        working = (order.request.side.sign * order.remaining for order in self.working_of(running, symbol))
+        """Signed shares that a model holds, and would hold more or less if its working orders were filled.
+
+        Exits that the broker made of an order are not counted: they close what that order opened.
+        """
+        working = (
+            order.request.side.sign * order.remaining for order in self.working_of(running, symbol) if not order.parent
+        )
         return running.portfolio.quantity(symbol) + sum(working, ZERO)
 
     def exposure_sent(self, symbol: str) -> Decimal:
         """Signed shares over all models, and what would be added if the orders that were sent were filled."""
-        working = (order for order in self.working.values() if order.request.symbol == symbol)
+        working = (order for order in self.working.values() if order.request.symbol == symbol and not order.parent)
         return self.position(symbol) + sum((order.request.side.sign * order.remaining for order in working), ZERO)
 
     def aim(self, running: RunningModel, symbol: str) -> Decimal:
@@ -179,12 +189,39 @@ class SessionState:
     def closable(self, running: RunningModel, symbol: str) -> Decimal:
         """Signed shares that a model holds and that none of its working orders closes."""
         held = running.portfolio.quantity(symbol)
-        closing = (order.remaining for order in self.working_of(running, symbol) if order.request.side.sign * held < 0)
-        return held - min(sum(closing, ZERO), abs(held)) * (1 if held > 0 else -1)
+        opposite = (
+            order
+            for order in self.working_of(running, symbol)
+            if order.request.side.sign * held < 0 and self._is_at_work(order)
+        )
+        return held - min(closing_of(opposite), abs(held)) * (1 if held > 0 else -1)
+
+    def _is_at_work(self, order: OrderState) -> bool:
+        """Whether an order may be filled: an exit not before its entry is."""
+        return not order.parent or order.status is not OrderStatus.HELD or self.orders[order.parent].status.is_terminal
+
+    @property
+    def unsettled(self) -> list[OrderState]:
+        """Orders of which the broker has more to tell: those that work, and those whose exits are not known yet."""
+        return [order for order in self.orders.values() if order.awaits_legs or not order.status.is_terminal]
+
+    def family(self, order: OrderState) -> list[OrderState]:
+        """An order, the entry or exit that it belongs to, and the other exits of that."""
+        root = self.orders[order.parent] if order.parent else order
+        return [root, *(self.orders[leg] for leg in root.legs)]
+
+    def mark_cancelled(self, order: OrderState, *, put_back: bool = False) -> None:
+        """The withdrawal of an order is asked for, and with it that of its family: the broker leaves none of it."""
+        for member in self.family(order):
+            member.mark_cancelled(put_back=put_back)
+
+    def enter(self, order: OrderState) -> None:
+        """Take an order into the books."""
+        self.orders[order.request.client_order_id] = self.working[order.request.client_order_id] = order
 
     def keep(self, order: OrderState) -> None:
         """Take an order that is sent into the books."""
-        self.orders[order.request.client_order_id] = self.working[order.request.client_order_id] = order
+        self.enter(order)
         self.sent_ns.append(self.time_ns)
         order.owner.sent_ns.append(self.time_ns)
 

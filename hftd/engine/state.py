@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from hftd.domain.intents import Intent, Want
-from hftd.domain.orders import ExecutionReport, OrderRequest, OrderStatus
+from hftd.domain.orders import ExecutionReport, OrderClass, OrderRequest, OrderStatus
 from hftd.engine.portfolio import ZERO, Portfolio
 from hftd.engine.risk import Limits
 from hftd.model.contract import HOOKS, Model, intents_of, overrides
@@ -47,7 +47,8 @@ class OrderState:
     `filled_notional` is dollars paid or received. Executions up to `reconciled_quantity` have been taken from the
     broker's books, and are old news when their own reports arrive. `then_open` waits for the fill: the other half of
     a reversal. `realised` is dollars gained or lost on what it closed. `put_back` says that its withdrawal only makes
-    way for another order.
+    way for another order. The exits that the broker made of an order are its `legs`, orders that have it as their
+    `parent` (client order ids).
     """
 
     owner: RunningModel
@@ -62,6 +63,9 @@ class OrderState:
     then_open: Want | None = None
     realised: Decimal = ZERO
     put_back: bool = False
+    broker_order_id: str = ""
+    parent: str = ""
+    legs: tuple[str, ...] = ()
 
     def knows(self, report: ExecutionReport) -> bool:
         """Whether this execution has been counted."""
@@ -77,6 +81,17 @@ class OrderState:
         if report.reconciled:
             self.reconciled_quantity = report.filled_quantity
 
+    @property
+    def is_exit(self) -> bool:
+        """Whether the order closes, at one of two prices, what is held already."""
+        return self.request.order_class is OrderClass.OCO
+
+    @property
+    def awaits_legs(self) -> bool:
+        """Whether the broker has made exits of this order whose names are not known yet."""
+        is_family = self.request.order_class is not OrderClass.SIMPLE
+        return is_family and not self.legs and not self.parent and self.status is not OrderStatus.REJECTED
+
     def mark_cancelled(self, *, put_back: bool = False) -> None:
         """Its withdrawal is asked for; unless it is to be put back, the other half of a reversal is given up too."""
         self.cancel_requested, self.put_back = True, put_back
@@ -87,6 +102,15 @@ class OrderState:
     def remaining(self) -> Decimal:
         """Shares that may still be filled: 0 when the order is over."""
         return ZERO if self.status.is_terminal else self.request.quantity - self.filled_quantity
+
+
+def closing_of(orders: Iterable[OrderState]) -> Decimal:
+    """Shares that orders of one side may close: of the exits of one order, which share theirs, only once."""
+    by_family: dict[str, Decimal] = {}
+    for order in orders:
+        family = order.parent or order.request.client_order_id
+        by_family[family] = max(by_family.get(family, ZERO), order.remaining)
+    return sum(by_family.values(), ZERO)
 
 
 @dataclass(slots=True)

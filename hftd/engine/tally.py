@@ -30,6 +30,7 @@ class Tally:
     slippage: Decimal = Decimal(0)
     _sent: dict[str, SubmitOrder] = field(default_factory=dict)
     _executions: set[str] = field(default_factory=set)
+    _exits: set[str] = field(default_factory=set)
     _closed: date | None = None
 
     def add(self, event: Event, commands: Iterable[Command]) -> None:
@@ -42,6 +43,7 @@ class Tally:
                 self.quarantined += 1
             case PortfolioCarried():  # a session begins; until then reports of the last one may come
                 self._sent.clear()
+                self._exits.clear()
                 self._executions.clear()
             case SessionClosed(session=session):
                 self.sessions += session.day != self._closed
@@ -54,13 +56,16 @@ class Tally:
     def _add_report(self, event: OrderReported) -> None:
         report = event.report
         sent = self._sent.get(report.client_order_id)
+        if sent is not None:
+            self._exits.update(leg.client_order_id for leg in report.legs)
         if report.kind is ReportKind.REJECTED:
             self.rejected += 1
-        if report.kind not in FILLS or sent is None or report.execution_id in self._executions:
+        is_ours = sent is not None or report.client_order_id in self._exits
+        if report.kind not in FILLS or not is_ours or report.execution_id in self._executions:
             return
         self._executions.add(report.execution_id)
         self.fills += 1
-        if sent.reference_price is not None:
+        if sent is not None and sent.reference_price is not None:  # an exit's decision knew no price
             worse = sent.order.side.sign * (report.price - decimal_of(sent.reference_price))
             self.slippage += worse * report.quantity
 

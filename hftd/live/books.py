@@ -32,7 +32,9 @@ def audited(
 ) -> Audit:
     """Hold the engines at the end of all journals, oldest first, against the broker's orders, positions and cash."""
     ours = {id: order for engine in engines for id, order in engine.orders.items()}
-    booked = [order for order in orders if order.client_order_id.startswith(ORDER_PREFIX)]
+    booked = [
+        order for order in orders if order.client_order_id.startswith(ORDER_PREFIX) or order.client_order_id in ours
+    ]
     theirs = {order.client_order_id: order for order in booked}
     times = Counter(order.client_order_id for order in booked)
     lost = (id for id, order in ours.items() if id not in theirs and order.status is not OrderStatus.REJECTED)

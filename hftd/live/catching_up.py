@@ -69,7 +69,7 @@ class CatchUp:
 
         `unanswered` are those that may yet be sent.
         """
-        for order in list(trader.engine.working.values()):
+        for order in trader.engine.unsettled:
             id = order.request.client_order_id
             if id in besides:
                 continue
@@ -151,11 +151,14 @@ class CatchUp:
             return None
         with Journal.read(path) as reader:
             engine = reviewed(reader)
-        if not engine.working:
+        if not engine.unsettled:
             return None
         with Journal.open(path, engine.session, run_id) as journal:
-            for order in list(engine.working.values()):
-                await self._finish(journal, engine, order)
+            asked: set[str] = set()
+            while left := [order for order in engine.unsettled if order.request.client_order_id not in asked]:
+                for order in left:  # whose answers may tell of exits that nobody knew of
+                    await self._finish(journal, engine, order)
+                    asked.add(order.request.client_order_id)
         return engine
 
     async def _finish(self, journal: Journal, engine: Engine, order: OrderState) -> None:

@@ -10,6 +10,7 @@ was recorded, sent or cancelled is no difference any more when it is looked at a
     vanished (was acknowledged)    nothing                                      record it as rejected, and halt
     filled_away                    more filled than was heard                   record the missing execution
     ended_away                     canceled, expired, replaced or rejected      record that
+    legs_unheard                   with exits whose names we do not know        record their names
     cancel_unheard                 still open, though we had decided to cancel  cancel it again
     of no order in this session
     stray                          an open order with our prefix                cancel it
@@ -22,6 +23,8 @@ was recorded, sent or cancelled is no difference any more when it is looked at a
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from enum import StrEnum
+
+from msgspec.structs import replace
 
 from hftd.domain.account import Position
 from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderStatus, ReportKind
@@ -47,6 +50,7 @@ class Difference(StrEnum):
     VANISHED = "vanished"
     FILLED_AWAY = "filled_away"
     ENDED_AWAY = "ended_away"
+    LEGS_UNHEARD = "legs_unheard"
     CANCEL_UNHEARD = "cancel_unheard"
     STRAY = "stray"
     FOREIGN = "foreign"
@@ -72,6 +76,7 @@ ANSWERS = {
     Difference.VANISHED: Answer.RECORD_AND_HALT,
     Difference.FILLED_AWAY: Answer.RECORD,
     Difference.ENDED_AWAY: Answer.RECORD,
+    Difference.LEGS_UNHEARD: Answer.RECORD,
     Difference.CANCEL_UNHEARD: Answer.CANCEL,
     Difference.STRAY: Answer.CANCEL,
     Difference.FOREIGN: Answer.LEAVE,
@@ -93,6 +98,8 @@ def difference_of(order: OrderState, found: BrokerOrder | None, *, fresh: bool) 
         return Difference.FILLED_AWAY
     if found.status in ENDS and not order.status.is_terminal:
         return Difference.ENDED_AWAY
+    if order.awaits_legs and found.legs:
+        return Difference.LEGS_UNHEARD
     if order.cancel_requested and not found.status.is_terminal:
         return Difference.CANCEL_UNHEARD
     return Difference.UNANSWERED if order.status is OrderStatus.UNSENT else None
@@ -129,7 +136,15 @@ def missing_reports(order: OrderState, found: BrokerOrder | None, time_ns: int) 
         reports.append(_report(order, kind, time_ns, broker_order_id=found.broker_order_id))
     elif not reports and order.status is OrderStatus.UNSENT:
         reports.append(_report(order, ReportKind.ACCEPTED, time_ns, broker_order_id=found.broker_order_id))
-    return reports
+    return _with_legs(order, found, reports, time_ns) if order.awaits_legs and found.legs else reports
+
+
+def _with_legs(
+    order: OrderState, found: BrokerOrder, reports: list[ExecutionReport], time_ns: int
+) -> list[ExecutionReport]:
+    """The names of the exits come with the first of `reports`, or else with a repeated acceptance."""
+    first, *rest = reports or [_report(order, ReportKind.ACCEPTED, time_ns, broker_order_id=found.broker_order_id)]
+    return [replace(first, legs=found.legs), *rest]
 
 
 def _missing_fill(order: OrderState, found: BrokerOrder, time_ns: int) -> ExecutionReport:

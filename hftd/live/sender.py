@@ -141,7 +141,8 @@ class Sender:
                 log.warning("order.unanswered", id=id, error=str(error))
                 continue
             if found is not None:
-                return ExecutionReport(ReportKind.ACCEPTED, id, self._clock.now_ns(), found.broker_order_id)
+                now_ns, broker_id = self._clock.now_ns(), found.broker_order_id
+                return ExecutionReport(ReportKind.ACCEPTED, id, now_ns, broker_id, legs=found.legs)
             if waited_s >= ON_ITS_WAY_S:
                 break
         return self._rejected(id, "the order did not reach the broker")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from msgspec import Struct
 
 from hftd.domain.history import History
-from hftd.domain.intents import Cancel, Intent, Target, Want
+from hftd.domain.intents import Intent
 from hftd.domain.market import Bar, Quote, Trade
 from hftd.domain.orders import ExecutionReport, OrderType, Side
 from hftd.domain.session import Session
@@ -34,7 +34,8 @@ Answer = Intent | Iterable[Intent] | None
 
 
 class WorkingOrder(Struct, frozen=True):
-    """An order of this model that is not finished. Quantities in shares, prices in dollars."""
+    """An order of this model that is not finished. Quantities in shares, prices in dollars; `parent` is the
+    client_order_id of the order whose exit this one is."""
 
     client_order_id: str
     symbol: str
@@ -44,6 +45,7 @@ class WorkingOrder(Struct, frozen=True):
     type: OrderType = OrderType.MARKET
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    parent: str = ""
 
 
 class Context(Protocol):
@@ -203,7 +205,7 @@ def intents_of(answer: object) -> tuple[Intent, ...]:
     """
     if answer is None:
         return ()
-    if isinstance(answer, Want | Target | Cancel):
+    if isinstance(answer, Intent):
         return (answer,)
     if isinstance(answer, str | bytes | Mapping) or not isinstance(answer, Iterable):
         raise ModelError(_nonsense(answer))
@@ -211,14 +213,15 @@ def intents_of(answer: object) -> tuple[Intent, ...]:
     if len(intents) > MAX_INTENTS:
         raise ModelError(f"returned more than {MAX_INTENTS} intents")
     for intent in intents:
-        if not isinstance(intent, Want | Target | Cancel):
+        if not isinstance(intent, Intent):
             raise ModelError(_nonsense(intent))
     return intents
 
 
 def _nonsense(answer: object) -> str:
     return (
-        f"returned {shown(answer)}; expected nothing, an intent made by buy, sell, target or cancel, or several of them"
+        f"returned {shown(answer)}; expected nothing, an intent made by buy, sell, target, protect or cancel, "
+        "or several of them"
     )
 
 

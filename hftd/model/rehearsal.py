@@ -17,7 +17,7 @@ from hftd.domain.events import (
     SessionOpened,
     TradeReceived,
 )
-from hftd.domain.intents import Intent
+from hftd.domain.intents import Cancel, Intent
 from hftd.domain.market import Bar, Quote, Trade
 from hftd.domain.orders import ExecutionReport, OrderRequest, ReportKind
 from hftd.domain.session import Session
@@ -110,7 +110,8 @@ class Rehearsal:
         return intents
 
     def _check_symbol(self, intent: Intent, hook: str) -> None:
-        if intent.symbol not in self._symbols:
+        is_by_name = isinstance(intent, Cancel) and intent.client_order_id
+        if intent.symbol not in self._symbols and not is_by_name:
             raise ModelError(
                 f"{self._path}: {hook} returned an intent for {intent.symbol!r}, expected one of its symbols: "
                 f"{', '.join(self._symbols)}"

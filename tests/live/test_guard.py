@@ -52,8 +52,8 @@ def yields_for_ever(bar: Any) -> Iterator[Any]:
         (lambda bar: 1 / 0, "ZeroDivisionError in on_bar: division by zero"),
         (
             lambda bar: "buy",
-            "on_bar returned 'buy' (str); expected nothing, an intent made by buy, sell, target or cancel, or several "
-            "of them",
+            "on_bar returned 'buy' (str); expected nothing, an intent made by buy, sell, target, protect or cancel, "
+            "or several of them",
         ),
     ],
 )

@@ -1,8 +1,10 @@
 """Between the venue and the domain's words for orders, for whoever trades at the venue without a wire in between."""
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
-from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderRequest, OrderStatus, ReportKind
+from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderLeg, OrderRequest, OrderStatus, ReportKind
 from hftd.exchange.venue.happenings import OrderChanged
 from hftd.exchange.venue.orders import ZERO, NewOrder, Order
 
@@ -52,6 +54,7 @@ def report_of(change: OrderChanged) -> ExecutionReport | None:
         side=order.side,
         filled_quantity=order.filled_quantity,
         reason=order.reject_reason or "",
+        replaces=order.replaces or "",
     )
     if change.execution is None:
         return report
@@ -63,8 +66,8 @@ def report_of(change: OrderChanged) -> ExecutionReport | None:
     )
 
 
-def broker_order_of(order: Order) -> BrokerOrder:
-    """The order as its owner's books show it. One in dollars has no quantity until it has a price."""
+def broker_order_of(order: Order, legs: Iterable[Order] = ()) -> BrokerOrder:
+    """The order and its `legs` as its owner's books show them. One in dollars has no quantity until it has a price."""
     return BrokerOrder(
         broker_order_id=order.id,
         client_order_id=order.client_order_id,
@@ -79,11 +82,24 @@ def broker_order_of(order: Order) -> BrokerOrder:
         type=order.type,
         limit_price=order.limit_price,
         stop_price=order.stop_price,
+        legs=tuple(map(_leg_of, legs)),
     )
 
 
-def first_word(order: Order) -> ExecutionReport:
-    """What the answer to a request says of `order`."""
+def _leg_of(leg: Order) -> OrderLeg:
+    return OrderLeg(
+        client_order_id=leg.client_order_id,
+        broker_order_id=leg.id,
+        side=leg.side,
+        quantity=leg.shares or ZERO,
+        type=leg.type,
+        limit_price=leg.limit_price,
+        stop_price=leg.stop_price,
+    )
+
+
+def first_word(order: Order, legs: Iterable[Order] = ()) -> ExecutionReport:
+    """What the answer to a request says of `order` and its `legs`."""
     return ExecutionReport(
         kind=FIRST_WORDS.get(order.status, ReportKind.NEW),
         client_order_id=order.client_order_id,
@@ -93,4 +109,6 @@ def first_word(order: Order) -> ExecutionReport:
         side=order.side,
         filled_quantity=order.filled_quantity,
         reason=order.reject_reason or "",
+        legs=tuple(map(_leg_of, legs)),
+        replaces=order.replaces or "",
     )
