@@ -1,6 +1,7 @@
 # hftd: make run and make test are all that a newcomer needs. Everything is installed into .venv, pinned by hashes.
 #   make run          install, and run the daemon on a simulated exchange: no keys, no services; Ctrl-C ends it
 #   make test         install, and run the tests
+#   make install      as a system service: sudo make install; later, sudo hftd install or sudo hftd uninstall
 #   make check        style and types
 #   make bench        measure, beside peers
 #   make docs         build the documentation into site/; make docs-serve shows it while you write
@@ -13,7 +14,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SPEED ?= 60
 
-.PHONY: run test check bench docs docs-serve lock clean
+INSTALL_OPTIONS ?=
+
+.PHONY: run test install check bench docs docs-serve lock clean
 
 run: $(VENV)/run.stamp
 	@$(BIN)/hftd run --speed $(SPEED) --state state || [ $$? -eq 130 ]
@@ -22,6 +25,9 @@ test: $(VENV)/dev.stamp
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report --skip-covered --skip-empty
+
+install: $(VENV)/run.stamp
+	@$(BIN)/hftd install $(INSTALL_OPTIONS)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

@@ -12,12 +12,13 @@ from collections import deque
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 from datetime import datetime
+from functools import cache
 from typing import Any, TextIO
 
 import structlog
 
 from hftd.calendar import NEW_YORK
-from hftd.clock import wall_ns
+from hftd.clock import monotonic_s, wall_ns
 from hftd.domain.convert import datetime_of, rfc3339_of
 
 Fields = MutableMapping[str, Any]
@@ -26,6 +27,9 @@ PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 COLOURS = {"debug": "\x1b[2m", "info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31;1m"}
 DIM, PLAIN = "\x1b[2m", "\x1b[0m"
 EVENT_WIDTH = 20
+BURST, WITHIN_S = 200, 10.0
+
+log = structlog.get_logger()
 
 
 def configure(
@@ -40,6 +44,7 @@ def configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
+            _Limit(),
             structlog.processors.format_exc_info,
             _market_time(now_ns),
             *([tail] if tail is not None else []),
@@ -102,6 +107,31 @@ class _Output:
     debug = info = warning = error = critical = exception = log = msg
 
 
+class _Limit:
+    """Keeps a fault from flooding the log: of each event at warning or above, `BURST` lines in `WITHIN_S` wall seconds.
+
+    How many more there were is told at the event's next line after that.
+    """
+
+    def __init__(self) -> None:
+        self._since: dict[str, tuple[float, int]] = {}
+
+    def __call__(self, _logger: Any, method: str, fields: Fields) -> Fields:
+        if fields["level"] in ("debug", "info"):
+            return fields
+        event, now_s = str(fields["event"]), monotonic_s()
+        began_s, count = self._since.get(event, (now_s, 0))
+        if now_s - began_s >= WITHIN_S:
+            began_s, missed, count = now_s, count - BURST, 0
+            if missed > 0:
+                self._since[event] = (began_s, 0)
+                log.warning("log.suppressed", name=event, lines=missed)
+        self._since[event] = (began_s, count + 1)
+        if count >= BURST:
+            raise structlog.DropEvent
+        return fields
+
+
 def _market_time(now_ns: Callable[[], int]) -> Callable[[Any, str, Fields], Fields]:
     def add(_logger: Any, _method: str, fields: Fields) -> Fields:
         fields.setdefault("time", datetime_of(now_ns()).astimezone(NEW_YORK))
@@ -155,7 +185,6 @@ class _Journal:
     """
 
     def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._plain = _as_line(colour=False)
 
     def __call__(self, logger: Any, method: str, fields: Fields) -> str:
@@ -172,12 +201,17 @@ class _Journal:
             **{f"HFTD_{key.upper()}": value for key, value in own.items()},
         }
         try:
-            self._socket.sendto(
+            _channel().sendto(
                 b"".join(_journal_field(key, str(value)) for key, value in message.items()), JOURNAL_SOCKET
             )
         except OSError:
             return f"<{message['PRIORITY']}>{text}"
         return ""
+
+
+@cache
+def _channel() -> socket.socket:
+    return socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
 
 
 def _journal_field(key: str, value: str) -> bytes:

@@ -26,6 +26,17 @@ def state_path(option: str | Path | None, environment: Mapping[str, str]) -> Pat
     return (Path(home) if home.startswith("/") else Path.home() / ".local" / "state") / "hftd"
 
 
+SYSTEM_STATE = Path("/var/lib/hftd")
+"""Where the state of the installed system service is."""
+
+
+def place_to_look(option: str | Path | None, environment: Mapping[str, str]) -> Path:
+    """The state directory to read of: that of `state_path`, else the system service's when nothing is there."""
+    own = state_path(option, environment)
+    is_named = bool(option or environment.get("HFTD_STATE") or environment.get("STATE_DIRECTORY"))
+    return own if is_named or own.is_dir() or not os.path.isdir(SYSTEM_STATE) else SYSTEM_STATE
+
+
 def state_directory(option: str | Path | None = None, environment: Mapping[str, str] = os.environ) -> Path:
     """The state directory of `state_path`, made (mode 0700) if it is not there.
 

@@ -90,7 +90,7 @@ def run_exchange_command(config: ExchangeConfig, *, as_json: bool) -> None:
     from hftd.exchange.server.run import announcement, run_exchange
     from hftd.live.systemd import Notifier
 
-    notifier = Notifier()
+    notifier = Notifier("" if config.tied else None)  # one that belongs to a daemon is no service
 
     def announce(addresses: Addresses) -> None:
         print(announcement(addresses, as_json=as_json), flush=True)

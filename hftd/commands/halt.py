@@ -7,7 +7,7 @@ from typing import Any
 from hftd.commands.look import halt_text
 from hftd.errors import StateError
 from hftd.live.control import ask_first, sockets_to_ask
-from hftd.state import state_path
+from hftd.state import place_to_look
 
 Answer = dict[str, Any]
 
@@ -23,7 +23,7 @@ def resume(state: Path | None, environment: Mapping[str, str], reason: str) -> A
 
 
 def _asked(state: Path | None, environment: Mapping[str, str], what: str, **arguments: Any) -> Answer:
-    place = state_path(state, environment)
+    place = place_to_look(state, environment)
     told = ask_first(sockets_to_ask(state, place, environment), what, **arguments)
     if told is None:
         raise StateError(f"state directory {place}: no daemon runs on it, so there is nothing to {what}")

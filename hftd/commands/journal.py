@@ -10,7 +10,7 @@ from hftd.commands.text import as_json_line
 from hftd.domain.convert import datetime_of, rfc3339_of
 from hftd.errors import StateError
 from hftd.journal import Entry, Journal, Reader, journals
-from hftd.state import state_path
+from hftd.state import place_to_look
 from hftd.wording import suggestion
 
 LOOK_S = 0.2
@@ -21,7 +21,7 @@ UNSAID = frozenset({"kind", "time_ns"})
 
 def chosen_journal(state: Path | None, environment: Mapping[str, str], session: str | None) -> Path:
     """The journal of `session` (a date), the newest without one. Raises StateError that names the nearest."""
-    place = state_path(state, environment)
+    place = place_to_look(state, environment)
     by_day = {path.stem: path for path in journals(place)}
     if not by_day:
         raise StateError(f"state directory {place}: there is no journal; hftd run starts one")

@@ -12,14 +12,14 @@ from hftd.journal import Journal, latest
 from hftd.live.control import ask_first, sockets_to_ask
 from hftd.live.recovery import reviewed
 from hftd.live.view import orders_view, positions_view, session_view
-from hftd.state import LOCK_NAME, state_path
+from hftd.state import LOCK_NAME, place_to_look
 
 Row = dict[str, Any]
 
 
 def status_of(state: Path | None, environment: Mapping[str, str]) -> Row:
     """Status of the daemon of `state`; `running` tells whether it is one that runs."""
-    place = state_path(state, environment)
+    place = place_to_look(state, environment)
     told = ask_first(sockets_to_ask(state, place, environment), "status")
     if told is not None:
         return dict(told)
@@ -28,13 +28,13 @@ def status_of(state: Path | None, environment: Mapping[str, str]) -> Row:
 
 def orders_of(state: Path | None, environment: Mapping[str, str]) -> list[Row]:
     """Orders of the session going on, else of the last one."""
-    place = state_path(state, environment)
+    place = place_to_look(state, environment)
     return ask_first(sockets_to_ask(state, place, environment), "orders") or orders_view(_last(place))
 
 
 def positions_of(state: Path | None, environment: Mapping[str, str]) -> list[Row]:
     """Positions in the session going on, else at the end of the last one."""
-    place = state_path(state, environment)
+    place = place_to_look(state, environment)
     return ask_first(sockets_to_ask(state, place, environment), "positions") or positions_view(_last(place))
 
 

@@ -114,7 +114,6 @@ class Daemon:
         self._profits: dict[date, Decimal] = {}
         self._left_open = True
         self._closing: tuple[dict[str, Decimal], Decimal, Decimal] | None = None
-        self._feeds: dict[Feed, FeedState] = {}
 
     # -- the whole life ------------------------------------------------------------------------------------------
 
@@ -229,8 +228,8 @@ class Daemon:
             self._clock.announce(announcement.time_ns, announcement.speed, held=held)
 
     async def _follow_feed(self, status: FeedStatus) -> None:
-        still_down = self._feeds.get(status.feed) is status.state is FeedState.DOWN
-        self._feeds[status.feed] = status.state
+        still_down = self._telling.feeds.get(status.feed) is status.state is FeedState.DOWN
+        self._telling.feeds[status.feed] = status.state
         self.measures.follow_feed(status)
         level = log.debug if still_down else log.info if status.state is FeedState.UP else log.warning
         level(f"feed.{status.state}", feed=str(status.feed), **({"detail": status.detail} if status.detail else {}))

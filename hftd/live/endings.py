@@ -1,4 +1,4 @@
-"""What tells a process to end in order."""
+"""What signals tell a process: to end in order, or to say how it stands."""
 
 import asyncio
 import signal
@@ -15,3 +15,8 @@ def when_told_to_end(stop: Callable[[signal.Signals], None]) -> None:
         ending.append(signal.SIGHUP)
     for number in ending:
         asyncio.get_running_loop().add_signal_handler(number, stop, number)
+
+
+def when_asked_how_it_stands(tell: Callable[[], None]) -> None:
+    """Call `tell` from the running loop at SIGUSR1."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell)

@@ -2,9 +2,10 @@
 
 import asyncio
 import dataclasses
+import faulthandler
 import signal
 from collections.abc import Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from hftd.live.connection import Connection, connect_to
 from hftd.live.control import ControlServer, socket_path
 from hftd.live.crash_points import arm
 from hftd.live.daemon import Daemon, Outcome, Plan
-from hftd.live.endings import when_told_to_end
+from hftd.live.endings import when_asked_how_it_stands, when_told_to_end
 from hftd.live.page import page_of
 from hftd.live.recorder import Recorder, overheard
 from hftd.live.reports import ReportAtClose
@@ -59,6 +60,8 @@ def run(settings: Settings, state: Path, environment: dict[str, str], sessions: 
             f"with broker {settings.broker.name} time is wall time: leave it at 1"
         )
     arm(environment)
+    with suppress(OSError, ValueError):  # standard error may be no file
+        faulthandler.enable()  # the watchdog's abort says where the loop was stalled
     return asyncio.run(_run(settings, state, environment, sessions))
 
 
@@ -89,7 +92,9 @@ async def _run(settings: Settings, state: Path, environment: dict[str, str], ses
             done=connection.done,
             services=services,
         )
-        control = ControlServer(socket_path(state, environment), _answers(daemon, settings, connection, tail))
+        answers = _answers(daemon, settings, connection, tail)
+        when_asked_how_it_stands(lambda: log.info("daemon.snapshot", **answers["status"]()))
+        control = ControlServer(socket_path(state, environment), answers)
         await control.start()
         stack.push_async_callback(control.stop)
         _stop_on_signals(daemon, caught)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from hftd.broker.base import Feed, FeedState
 from hftd.calendar import NEW_YORK
 from hftd.domain.convert import datetime_of
 from hftd.engine.engine import Engine
@@ -16,6 +17,7 @@ class Telling:
 
     def __init__(self, notifier: Notifier) -> None:
         self.phase = "starting"
+        self.feeds: dict[Feed, FeedState] = {}
         self.notifier = notifier
         self._line: Callable[[], str] = lambda: "starting"
 
@@ -31,18 +33,23 @@ class Telling:
     def say_trading(self, engine: Engine, tally: Tally) -> None:
         """How the session goes, once it is open."""
         if engine.is_open:
-            self.phase, self._line = "open", partial(status_line, engine, tally)
+            self.phase, self._line = "open", partial(self._trading_line, engine, tally)
             if self.notifier.is_heard:
                 self.notifier.status(self.line)
 
+    def _trading_line(self, engine: Engine, tally: Tally) -> str:
+        troubles = [f"{feed} socket {state}" for feed, state in self.feeds.items() if state is not FeedState.UP]
+        return status_line(engine, tally, troubles)
 
-def status_line(engine: Engine, tally: Tally) -> str:
+
+def status_line(engine: Engine, tally: Tally, troubles: Iterable[str] = ()) -> str:
     """One line for a person: open until 16:00 ET · volume_17_31 · 212 bars · 17 orders · SPY -5 · P&L +3.20."""
     closes = f"{datetime_of(engine.session.close_ns).astimezone(NEW_YORK):%H:%M}"
     held = [f"{symbol} {quantity:+}" for symbol, quantity in engine.positions.items()] or ["flat"]
     halted = [f"halted: {engine.halted}"] if engine.halted else []
     parts: Iterable[str] = (
         f"open until {closes} ET",
+        *troubles,
         *halted,
         ", ".join(engine.models),
         f"{tally.bars} bars",

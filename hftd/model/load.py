@@ -27,6 +27,9 @@ from hftd.wording import suggestion
 PREFIX = "hftd_model_"
 """Loaded models are modules hftd_model_NAME_DIGEST, so that they meet no package of the same name."""
 
+DISTRIBUTIONS = {"PIL": "pillow", "bs4": "beautifulsoup4", "cv2": "opencv-python-headless", "sklearn": "scikit-learn"}
+"""Packages that are imported by another name than they are installed by."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
@@ -238,4 +241,8 @@ def _missing_sentence(name: str, path: Path) -> str:
         return f"no helper {rest} in {path}; {suggestion(rest, helpers)}"
     if top in helpers:
         return f"{top} is a helper in the model's own folder: write from .{top} import ..."
-    return f"needs the package {top}, which is not installed for {sys.executable}"
+    package = DISTRIBUTIONS.get(top, top)
+    return (
+        f"needs the package {top}, which is not installed for {sys.executable}; an installed hftd gets it by "
+        f"sudo hftd install --with {package}"
+    )
