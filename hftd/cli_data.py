@@ -32,7 +32,7 @@ data = typer.Typer(
 def register(app: typer.Typer, panel: str) -> None:
     """Add the commands about recorded data to hftd's."""
     app.add_typer(data, name="data", rich_help_panel=panel)
-    for command in (record, replay):
+    for command in (record, replay, verify):
         app.command(rich_help_panel=panel)(command)
 
 
@@ -172,3 +172,34 @@ def replay(
     logs.configure("auto", "info")
     reading = _reading(settings, columns=column, time_zone=time_zone, volume=volume)
     replay_day(path, session, speed, _names(symbols), port, cash, account or [], wait_for, reading, as_json=json)
+
+
+def verify(
+    session: Annotated[
+        str | None, typer.Option(metavar="DATE", help="A session's day, like 2026-11-20; default the last one")
+    ] = None,
+    state: StateOption = None,
+    recorded: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="PATH", help="Data of the day; default what was recorded"),
+    ] = None,
+    settings: Annotated[
+        Path | None, typer.Option("--settings", metavar="FILE", help="Other settings than those of the session")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Prove a session: replay its journal, command by command, then trade its day again on recorded data.
+
+    Exit status 1 if the replay gives anything else. The receipt is kept in STATE/receipts.
+
+    Example: hftd verify --session 2026-11-20
+    """
+    from hftd import logs
+    from hftd.commands.text import as_json
+    from hftd.commands.verify import receipt_text
+    from hftd.commands.verify import verify as verify_session
+
+    logs.configure("console", "error")
+    receipt = verify_session(settings, state, os.environ, session, recorded)
+    print(as_json(receipt) if json else receipt_text(receipt))
+    raise typer.Exit(0 if receipt.proves else 1)

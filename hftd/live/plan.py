@@ -1,12 +1,14 @@
 """What a daemon is to do, and what it came to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from hftd.domain.session import Session
+from hftd.engine.engine import Engine
 from hftd.engine.risk import Limits
-from hftd.engine.state import RunningModel
+from hftd.engine.state import HookCaller, RunningModel
 from hftd.engine.tally import Tally
 
 
@@ -26,6 +28,12 @@ class Plan:
     settings_json: str = "{}"
     quotes: tuple[str, ...] = ()
     trades: tuple[str, ...] = ()
+
+    def engine(self, session: Session, call: HookCaller, besides: Iterable[RunningModel] = ()) -> Engine:
+        """The engine of `session`, with fresh models. Those `besides` that are gone from the settings keep what they
+        hold, so that it is flattened, and decide nothing."""
+        models = {running.model_id: running for running in (*besides, *self.make_models())}
+        return Engine(session, models.values(), self.limits, self.run_id, call)
 
 
 @dataclass(frozen=True)

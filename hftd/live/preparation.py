@@ -1,6 +1,5 @@
 """Everything that must stand before a session's first bar: connected, recovered, reconciled, warmed up."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -13,8 +12,6 @@ from hftd.domain.commands import SubmitOrder
 from hftd.domain.convert import SECOND_NS
 from hftd.domain.events import PortfolioCarried
 from hftd.domain.session import Session
-from hftd.engine.engine import Engine
-from hftd.engine.state import HookCaller, RunningModel
 from hftd.engine.tally import Tally
 from hftd.journal import Journal, journal_path
 from hftd.live.catching_up import CatchUp
@@ -110,7 +107,7 @@ class Preparation:
         journal = self._open_journal(session, account)
         carried = self._standing.carried
         recovered = recover(
-            journal, carried.positions, partial(self._make_engine, session), self._telling.notifier.progress
+            journal, carried.positions, partial(self._plan.engine, session), self._telling.notifier.progress
         )
         crash_point("session.recovered")
         trader = self._trader_of(recovered, journal)
@@ -135,11 +132,6 @@ class Preparation:
         journal.set_meta("account_id", account.account_id)
         journal.set_meta("settings", self._plan.settings_json)
         return journal
-
-    def _make_engine(self, session: Session, call: HookCaller, besides: Iterable[RunningModel]) -> Engine:
-        """Models that are gone keep what they hold, so that it is flattened, and decide nothing."""
-        models = {running.model_id: running for running in (*besides, *self._plan.make_models())}
-        return Engine(session, models.values(), self._plan.limits, self._plan.run_id, call)
 
     def _trader_of(self, recovered: Recovered, journal: Journal) -> Trader:
         return Trader(

@@ -5,7 +5,7 @@ stopped. Where that cannot be (a model file was edited, or is gone) the engine t
 the new models start knowing nothing of the session so far.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -84,11 +84,11 @@ def recover(
     guard = Guard([event for event, _ in steps if isinstance(event, ModelFaulted)])
     if not steps:
         return Recovered(make_engine(guard, _retired(carried)), guard, steps)
-    engine = make_engine(guard, _retired_of(journal))
+    engine = make_engine(guard, retired_of(journal))
     if _same_models(journal, engine) and _replay(engine, steps, journal, progress):
         log.info("session.recovered", events=len(steps), how="replayed through the same models")
     else:
-        engine = make_engine(guard, _retired_of(journal))
+        engine = make_engine(guard, retired_of(journal))
         _follow(engine, steps if steps[-1][1] else steps[:-1])
         _finish(engine, steps, journal)
         log.warning("session.recovered", events=len(steps), how="orders taken over; models begin anew")
@@ -99,7 +99,8 @@ def _retired(carried: Iterable[CarriedPosition]) -> list[RunningModel]:
     return [RunningModel(position.model_id, Model(), "", ()) for position in carried]
 
 
-def _retired_of(journal: Reader) -> list[RunningModel]:
+def retired_of(journal: Reader) -> list[RunningModel]:
+    """The models of a journal by name, doing nothing."""
     return [RunningModel(model.model_id, Model(), model.fingerprint, model.symbols) for model in journal.models()]
 
 
@@ -111,9 +112,8 @@ def _same_models(journal: Reader, engine: Engine) -> bool:
 
 def _replay(engine: Engine, steps: list[Step], journal: Journal, progress: Callable[[], None]) -> bool:
     """Step every event; False as soon as other commands come out than did then."""
-    for event, commands in list(steps):
+    for event, commands, decided in replayed(engine, list(steps)):
         progress()
-        decided = engine.step(event)
         if decided and not commands and engine.sequence == len(steps):
             journal.append_commands(engine.sequence, decided)  # we were killed just before these were written
             steps[-1] = (event, decided)
@@ -121,6 +121,12 @@ def _replay(engine: Engine, steps: list[Step], journal: Journal, progress: Calla
             log.warning("journal.differs", sequence=engine.sequence, then=len(commands), now=len(decided))
             return False
     return True
+
+
+def replayed(engine: Engine, steps: Iterable[Step]) -> Iterator[tuple[Event, list[Command], list[Command]]]:
+    """Step every event: (event, what followed then, what follows now)."""
+    for event, commands in steps:
+        yield event, commands, engine.step(event)
 
 
 def _finish(engine: Engine, steps: list[Step], journal: Journal) -> None:
@@ -142,7 +148,7 @@ def reviewed(journal: Reader) -> Engine:
     """The engine as it stood at the end of a journal, with models that do nothing: positions, orders, cash."""
     steps = steps_of(journal)
     engine = reviewer_of(journal)
-    engine.session = _session_of(engine.session, steps)
+    engine.session = session_of(engine.session, steps)
     _follow(engine, steps)
     return engine
 
@@ -151,10 +157,10 @@ def reviewer_of(journal: Reader) -> Engine:
     """The engine that is to follow a journal, with models that do nothing, before anything in it."""
     meta = journal.meta()
     session = Session(0, 0, date.fromisoformat(meta["session"]))
-    return Engine(session, _retired_of(journal), NO_LIMITS, meta["run_id"])
+    return Engine(session, retired_of(journal), NO_LIMITS, meta["run_id"])
 
 
-def _session_of(unknown: Session, steps: Iterable[Step]) -> Session:
+def session_of(unknown: Session, steps: Iterable[Step]) -> Session:
     """The session with its hours, once it has opened."""
     hours = (event.session for event, _ in steps if isinstance(event, SessionOpened | SessionClosed))
     return next(hours, unknown)

@@ -111,6 +111,13 @@ class Venue:
 
     # Accounts
 
+    def transfer_in(self, account_id: str, holding: Holding, time_ns: int) -> None:
+        """Enter shares that an account held elsewhere, at their cost there; its cash stays."""
+        self._advance(time_ns)
+        account = self._records.accounts[account_id]
+        account.holdings[holding.symbol] = holding
+        self._records.touch_account(account, time_ns)
+
     def open_account(
         self, name: str, cash: Decimal, time_ns: int, configuration: Configuration | None = None
     ) -> Account:
