@@ -31,9 +31,22 @@ MODELS = model_names(PROJECT / "models")
 DAYS = ("2019-02-11", "2019-02-12")
 
 
+MINUTES = 60
+
+
 @pytest.fixture(scope="module")
-def tape(hftd_data: Path) -> Path:
-    return hftd_data / "bars" / "us_1m_2019-02-11_2019-02-15.parquet"
+def tape(hftd_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first hour of two days of real bars: the other hours would prove no more."""
+    import pandas
+
+    bars = pandas.read_parquet(hftd_data / "bars" / "us_1m_2019-02-11_2019-02-15.parquet")
+    opened = pandas.to_datetime([f"{day}T14:30:00Z" for day in DAYS])
+    inside = [
+        (bars.timestamp >= start) & (bars.timestamp < start + pandas.Timedelta(minutes=MINUTES)) for start in opened
+    ]
+    file = tmp_path_factory.mktemp("tape") / "hours.parquet"
+    bars[(inside[0] | inside[1]) & bars.symbol.isin(["SPY", "AAPL"])].to_parquet(file)
+    return file
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -122,7 +135,7 @@ def test_a_bar_that_only_the_record_has_is_named(toy: Home, tmp_path: Path) -> N
 
     bars = pyarrow.parquet.read_table(toy.state / "records" / DAYS[0] / "bars.parquet")
     pyarrow.parquet.write_table(
-        bars.take([row for row in range(bars.num_rows) if row != 100]), tmp_path / "bars.parquet"
+        bars.take([row for row in range(bars.num_rows) if row != 30]), tmp_path / "bars.parquet"
     )
     differences = verified(toy, "--data", tmp_path).json["backtest"]["differences"]
     assert differences["missed bar"] >= 1
