@@ -31,12 +31,12 @@ MODELS = model_names(PROJECT / "models")
 DAYS = ("2019-02-11", "2019-02-12")
 
 
-MINUTES = 60
+MINUTES = 30
 
 
 @pytest.fixture(scope="module")
 def tape(hftd_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first hour of two days of real bars: the other hours would prove no more."""
+    """The first half hour of two days of real bars: the other hours would prove no more."""
     import pandas
 
     bars = pandas.read_parquet(hftd_data / "bars" / "us_1m_2019-02-11_2019-02-15.parquet")
@@ -135,7 +135,7 @@ def test_a_bar_that_only_the_record_has_is_named(toy: Home, tmp_path: Path) -> N
 
     bars = pyarrow.parquet.read_table(toy.state / "records" / DAYS[0] / "bars.parquet")
     pyarrow.parquet.write_table(
-        bars.take([row for row in range(bars.num_rows) if row != 30]), tmp_path / "bars.parquet"
+        bars.take([row for row in range(bars.num_rows) if row != 20]), tmp_path / "bars.parquet"
     )
     differences = verified(toy, "--data", tmp_path).json["backtest"]["differences"]
     assert differences["missed bar"] >= 1
