@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from hftd.domain.commands import CancelOrder, OrderDropped, OrderQueued, OrderRefused, SignalDropped, SubmitOrder
 from hftd.domain.convert import MINUTE_NS
 from hftd.domain.intents import Want
-from hftd.domain.orders import OrderClass, OrderType
+from hftd.domain.orders import OrderType
 from hftd.engine.gate import refused_alone, refused_together
 from hftd.engine.netting import in_the_way, is_crossable, may_leave
 from hftd.engine.risk import Refusal
@@ -121,8 +121,7 @@ class Dispatch:
         if not is_crossable(request):
             return
         for order in opposed or [order for order in working if order.request.side is request.side]:
-            rests = order.request.type is not OrderType.MARKET and order.request.order_class is OrderClass.SIMPLE
-            if rests and not order.cancel_requested:
+            if order.may_make_way(self._state.time_ns):
                 order.mark_cancelled(put_back=True)
                 reason = f"in the way of {request.client_order_id}"
                 id = order.request.client_order_id

@@ -51,6 +51,7 @@ class Reporting:
         elif report.kind in UNGRANTED:
             if report.kind is ReportKind.ORDER_CANCEL_REJECTED:
                 order.cancel_requested = order.put_back = False  # it may be asked for again
+                order.cancel_rejected_ns = self._state.time_ns
             self._tell("on_order", order, report)
         if order.status.is_terminal:
             self._finish(order)

@@ -7,8 +7,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from hftd.domain.convert import SECOND_NS
 from hftd.domain.intents import Intent, Want
-from hftd.domain.orders import ExecutionReport, OrderClass, OrderRequest, OrderStatus
+from hftd.domain.orders import ExecutionReport, OrderClass, OrderRequest, OrderStatus, OrderType
 from hftd.engine.portfolio import ZERO, Portfolio
 from hftd.engine.risk import Limits
 from hftd.model.contract import HOOKS, Model, intents_of, overrides
@@ -40,6 +41,11 @@ class RunningModel:
         return hook in self.hooks and not self.paused and (symbol is None or symbol in self.symbols)
 
 
+WITHDRAW_AGAIN_NS = 5 * SECOND_NS
+"""How long an order whose withdrawal was refused is not asked to make way again: it is over, most likely, and its
+report is under way; two such orders would be asked in turns without end."""
+
+
 @dataclass(slots=True)
 class OrderState:
     """An order of this session and how far it has come.
@@ -47,8 +53,8 @@ class OrderState:
     `filled_notional` is dollars paid or received. Executions up to `reconciled_quantity` have been taken from the
     broker's books, and are old news when their own reports arrive. `then_open` waits for the fill: the other half of
     a reversal. `realised` is dollars gained or lost on what it closed. `put_back` says that its withdrawal only makes
-    way for another order. The exits that the broker made of an order are its `legs`, orders that have it as their
-    `parent` (client order ids).
+    way for another order; `cancel_rejected_ns` is when its withdrawal was refused last. The exits that the broker made
+    of an order are its `legs`, orders that have it as their `parent` (client order ids).
     """
 
     owner: RunningModel
@@ -66,6 +72,7 @@ class OrderState:
     broker_order_id: str = ""
     parent: str = ""
     legs: tuple[str, ...] = ()
+    cancel_rejected_ns: int = -WITHDRAW_AGAIN_NS
 
     def knows(self, report: ExecutionReport) -> bool:
         """Whether this execution has been counted."""
@@ -97,6 +104,11 @@ class OrderState:
         self.cancel_requested, self.put_back = True, put_back
         if not put_back:
             self.then_open = None
+
+    def may_make_way(self, time_ns: int) -> bool:
+        """Whether it rests in the book, and its withdrawal may be asked for."""
+        rests = self.request.type is not OrderType.MARKET and self.request.order_class is OrderClass.SIMPLE
+        return rests and not self.cancel_requested and time_ns - self.cancel_rejected_ns >= WITHDRAW_AGAIN_NS
 
     @property
     def remaining(self) -> Decimal:

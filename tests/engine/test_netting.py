@@ -23,12 +23,13 @@ from hftd.domain.events import (
     Event,
     ModelFaulted,
     OrderReported,
+    QuoteReceived,
     TimerFired,
     TradingHalted,
     TradingResumed,
 )
 from hftd.domain.intents import Intent, buy, cancel, sell, target
-from hftd.domain.market import Bar
+from hftd.domain.market import Bar, Quote
 from hftd.domain.orders import ExecutionReport, OrderRequest, OrderType, ReportKind, Side
 from hftd.engine.engine import Engine
 from hftd.engine.netting import may_leave, may_meet
@@ -150,6 +151,18 @@ def test_a_resting_order_makes_way_for_a_market_order_and_is_put_back():
     assert (again.model_id, again.order.side, again.order.quantity, again.order.limit_price) == ("a", Side.BUY, 3, 90)
     fill_all(world)
     assert [order.order.quantity for order in orders_of(world.commands)] == [5, 3, 3, 2]
+
+
+def test_an_order_that_could_not_make_way_is_not_asked_again_at_once():
+    """It is over, most likely, and its report under way: to ask at each refusal would be to ask without end."""
+    world = pair(wishing(buy(5, "SPY", limit=90)), wishing(None, sell(3, "SPY")))
+    resting = world.bar_order()
+    world.bar()
+    assert not world.report(ReportKind.ORDER_CANCEL_REJECTED, resting)
+    later_ns = world.engine.time_ns + 5 * SECOND_NS
+    (withdrawn,) = world.take(QuoteReceived(Quote("SPY", later_ns, 100.0, 1, 100.01, 1)))
+    assert isinstance(withdrawn, CancelOrder)
+    assert (withdrawn.client_order_id, withdrawn.put_back) == (resting, True)
 
 
 def test_a_model_that_withdraws_an_order_which_made_way_gets_it_not_back():

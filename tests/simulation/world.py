@@ -226,7 +226,7 @@ def draw_faults(world: World) -> None:
     """One to four faults, each with its time."""
     first_ns, last_ns = world.sessions[0].open_ns - MINUTE_NS, world.sessions[-2].close_ns - LAST_WORD_NS
     for _ in range(world.dice.randint(1, 4)):
-        name = world.dice.choice(sorted(FAULTS))
+        name = world.dice.choice(sorted(IN_LOCKSTEP if world.in_lockstep else FAULTS))
         start_ns = first_ns + world.dice.randrange((last_ns - first_ns) // SECOND_NS) * SECOND_NS
         if world.dice.random() < 0.5:  # just when a bar comes and is decided on
             start_ns += -start_ns % MINUTE_NS + world.dice.randrange(60) * SECOND_NS // 1_000
