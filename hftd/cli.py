@@ -105,7 +105,11 @@ def run(
 
 @app.command(rich_help_panel=FIRST)
 def check(
-    settings: SettingsOption = None, state: StateOption = None, tape: TapeOption = None, json: JsonOption = False
+    settings: SettingsOption = None,
+    state: StateOption = None,
+    tape: TapeOption = None,
+    alert: Annotated[bool, typer.Option("--alert", help="Also send a test to every address of alerts")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Is everything in place to trade? One line each: fine, or what to do.
 
@@ -116,7 +120,7 @@ def check(
     from hftd.commands.text import as_json
 
     overrides = {"exchange.tape": tape} if tape else {}
-    found = Found(os.environ, settings_option=settings, state_option=state, overrides=overrides)
+    found = Found(os.environ, settings_option=settings, state_option=state, overrides=overrides, send_alert=alert)
     results = run_checks(ALL_CHECKS, found)
     print(
         as_json(results) if json else check_text(results, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ)

@@ -31,6 +31,7 @@ class Found:
     settings_option: str | Path | None = None
     state_option: str | Path | None = None
     overrides: Mapping[str, object] = field(default_factory=dict)
+    send_alert: bool = False
     settings: Settings | None = None
     models: list[VerifiedModel] = field(default_factory=list)
     state: Path | None = None

@@ -6,6 +6,7 @@ from pathlib import Path
 from hftd.calendar import Calendar
 from hftd.clock import wall_ns
 from hftd.commands.check import LOCAL_CHECKS, Check, Found
+from hftd.commands.check_alerts import check_alerts
 from hftd.domain.account import Account, BrokerClock
 from hftd.domain.convert import SECOND_NS, cents
 from hftd.errors import BrokerError
@@ -82,5 +83,6 @@ ALL_CHECKS = (
     *LOCAL_CHECKS,
     Check("credentials", check_credentials, needs=("settings",)),
     Check("broker", check_broker, needs=("settings", "credentials")),
+    Check("alerts", check_alerts, needs=("settings",)),
     Check("clock", check_clock, needs=("settings", "credentials", "broker")),
 )

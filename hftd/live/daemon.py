@@ -110,6 +110,7 @@ class Daemon:
             self.tally,
             self._catch_up,
             self.measures.bar_to_order,
+            self._services.stepped,
         )
         self._profits: dict[date, Decimal] = {}
         self._left_open = True

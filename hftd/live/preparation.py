@@ -1,5 +1,6 @@
 """Everything that must stand before a session's first bar: connected, recovered, reconciled, warmed up."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -8,9 +9,9 @@ from hftd.broker.base import Broker
 from hftd.calendar import Calendar
 from hftd.clock import Clock
 from hftd.domain.account import Account
-from hftd.domain.commands import SubmitOrder
+from hftd.domain.commands import Command, SubmitOrder
 from hftd.domain.convert import SECOND_NS
-from hftd.domain.events import PortfolioCarried
+from hftd.domain.events import Event, PortfolioCarried
 from hftd.domain.session import Session
 from hftd.engine.tally import Tally
 from hftd.journal import Journal, journal_path
@@ -50,6 +51,7 @@ class Preparation:
         tally: Tally,
         catch_up: CatchUp,
         latency: Histogram,
+        heard: Callable[[Event, Sequence[Command]], None],
     ) -> None:
         self._plan = plan
         self._broker = broker
@@ -61,6 +63,7 @@ class Preparation:
         self._tally = tally
         self._catch_up = catch_up
         self._latency = latency
+        self._heard = heard
 
     async def prepare(self, session: Session, *, left_open: bool, counted: bool) -> Prepared | None:
         """None when told to stop meanwhile. `left_open` tells that the last session may have left orders open,
@@ -146,4 +149,5 @@ class Preparation:
             late_after_s=self._plan.late_after_s,
             sequentially=self._pump.lockstep is not None,
             latency=self._latency,
+            heard=self._heard,
         )

@@ -21,6 +21,8 @@ from hftd.engine.state import RunningModel
 from hftd.engine.tally import Tally
 from hftd.errors import BrokerUnavailable, SettingsError
 from hftd.journal import run_id
+from hftd.live.alert_sender import AlertSender, addresses_of
+from hftd.live.alerts import Alerts
 from hftd.live.connection import Connection, connect_to
 from hftd.live.control import ControlServer, socket_path
 from hftd.live.crash_points import arm
@@ -77,7 +79,8 @@ async def _run(settings: Settings, state: Path, environment: dict[str, str], ses
         notifier = Notifier()
         connection = await stack.enter_async_context(connect_to(settings, state, environment, notifier))
         logs.configure(settings.log.format, settings.log.level, connection.clock.now_ns, tail)
-        plan, broker, services = make_plan(settings, state, models), connection.broker, _services(settings, state)
+        plan, broker = make_plan(settings, state, models), connection.broker
+        services = _services(settings, state, environment, connection.clock)
         if settings.record:
             recorder = Recorder(state)
             broker = overheard(broker, recorder, plan.symbols)
@@ -102,9 +105,12 @@ async def _run(settings: Settings, state: Path, environment: dict[str, str], ses
     return Ended(outcome, caught[0] if caught else None)
 
 
-def _services(settings: Settings, state: Path) -> list[Service]:
+def _services(settings: Settings, state: Path, environment: dict[str, str], clock: Clock) -> list[Service]:
     """What lives beside the trading."""
-    return [ReportAtClose(state)] if settings.report.at_close else []
+    services: list[Service] = [ReportAtClose(state)] if settings.report.at_close else []
+    if addresses := addresses_of(settings.alerts, environment):
+        services.append(Alerts(AlertSender(addresses), clock, settings.alerts.on, settings.alerts.degraded_after_ns))
+    return services
 
 
 async def _until_either_ends(daemon: Daemon, connection: Connection, sessions: int | None) -> Outcome:

@@ -5,13 +5,16 @@ another; what it raises is logged and ends nothing.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
+
+from hftd.domain.commands import Command
+from hftd.domain.events import Event
 
 if TYPE_CHECKING:
     from hftd.live.daemon import Daemon
@@ -35,6 +38,9 @@ class EndedSession:
 class Service:
     """Subclass it and override what it wants to hear of."""
 
+    def stepped(self, event: Event, out: Sequence[Command]) -> None:
+        """A step was made, and its orders have left. Called in the trading loop: take note, and nothing else."""
+
     async def started(self, daemon: "Daemon") -> None:
         """The daemon lives: before it waits for its first session."""
 
@@ -54,6 +60,14 @@ class Services:
     def __init__(self, services: Iterable[Service] = ()) -> None:
         self._services = tuple(services)
         self._last: dict[Service, asyncio.Task[None]] = {}
+        self._listening = [service for service in self._services if type(service).stepped is not Service.stepped]
+
+    def stepped(self, event: Event, out: Sequence[Command]) -> None:
+        for service in self._listening:
+            try:
+                service.stepped(event, out)
+            except Exception as error:
+                log.error("service.failed", service=type(service).__name__, error=str(error), exc_info=True)
 
     def started(self, daemon: "Daemon") -> None:
         self._tell(lambda service: service.started(daemon))

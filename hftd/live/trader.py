@@ -47,8 +47,8 @@ ROUNDS_TO_LEAVE = 2
 
 class Trader:
     """Drives one engine. `deliver` puts a report into the daemon's inbox, `answered` tells it that a request is over;
-    `sequentially` sends one order at a time; `latency` takes how long a bar's orders took. `blocked` is why the journal
-    cannot be written, None when it can."""
+    `sequentially` sends one order at a time; `latency` takes how long a bar's orders took; `heard` is told of each step
+    after its orders have left. `blocked` is why the journal cannot be written, None when it can."""
 
     def __init__(
         self,
@@ -63,6 +63,7 @@ class Trader:
         late_after_s: float,
         sequentially: bool = False,
         latency: Histogram | None = None,
+        heard: Callable[[Event, Sequence[Command]], None] = lambda event, out: None,
     ) -> None:
         self.engine = engine
         self.journal = journal
@@ -82,6 +83,7 @@ class Trader:
         self._late_after_s = late_after_s
         self._sequentially = sequentially
         self._latency = latency or Histogram()
+        self._heard = heard
         self._story = Story(engine)
         self._bars_seen: set[tuple[str, int]] = set()
         self._waiting: deque[tuple[Event, str, int]] = deque()
@@ -228,6 +230,7 @@ class Trader:
         if self._untold is not None:
             (event, commands), self._untold = self._untold, None
             self._story.tell(event, commands)
+            self._heard(event, commands)
 
     async def let_leave(self) -> None:
         """Let the orders of the last step leave before anything else is done; then tell of them.

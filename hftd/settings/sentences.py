@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from hftd.settings.shape import Place, Section, Settings
-from hftd.settings.sources import Layer
+from hftd.settings.sources import HIDDEN, Layer
 from hftd.wording import nearest, suggestion
 
 SECRET = re.compile(r"key|secret|password|token", re.IGNORECASE)
@@ -29,7 +29,7 @@ def sentence(problem: dict[str, Any], layer: Layer, file: Path) -> str:
         case "extra_forbidden":
             near = suggestion(str(path[-1]), section_at(path[:-1]).model_fields)
             return f"{_where(path, layer)}: {name}: unknown setting; {near}"
-    found = "a secret" if SECRET.search(str(path[-1])) else _found(problem["input"])
+    found = "a secret" if HIDDEN.search(name) else _found(problem["input"])
     return f"{_where(path, layer)}: {name}: found {found}, {_expected(problem)}"
 
 

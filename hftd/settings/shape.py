@@ -294,6 +294,31 @@ class WebSettings(Section):
     )
 
 
+def _several(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+class AlertSettings(Section):
+    urls: Annotated[tuple[SecretStr, ...], BeforeValidator(_several)] = Field(
+        default=(),
+        description="where to send alerts, as apprise addresses; secrets, so rather HFTD_ALERTS__URLS or a credential",
+    )
+    on: Annotated[
+        tuple[Literal["halt", "model", "feed", "reconciliation", "summary"], ...], BeforeValidator(_several)
+    ] = Field(
+        default=("halt", "model", "feed", "reconciliation", "summary"),
+        description="halts, paused models, a feed that stays away, differences from the broker's books, each day's end",
+    )
+    degraded_after: Period = Field(
+        default="5m", description="how long the feed or the broker may be away before that is told"
+    )
+
+    @property
+    def degraded_after_ns(self) -> int:
+        """The same in nanoseconds."""
+        return duration_ns(self.degraded_after) or 0
+
+
 class LogSettings(Section):
     format: Literal["auto", "console", "json"] = Field(
         default="auto", description="console for people, json for programs; auto: console on a terminal"
@@ -322,6 +347,7 @@ class Settings(Section):
     data: DataSettings = Field(default_factory=DataSettings, description="how recorded data in files are read")
     report: ReportSettings = Field(default_factory=ReportSettings, description="what is kept of each session")
     web: WebSettings = Field(default_factory=WebSettings, description="the page for a browser, on this machine")
+    alerts: AlertSettings = Field(default_factory=AlertSettings, description="what to tell a person who is not looking")
     log: LogSettings = Field(default_factory=LogSettings, description="what is written to standard error")
     record: bool = Field(
         default=False, description="whether all market data that arrive are written to files, in STATE/records"

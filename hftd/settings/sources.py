@@ -17,6 +17,8 @@ NO_SETTINGS = frozenset(
     {"HFTD_STATE", "HFTD_SETTINGS", "HFTD_DATA", "HFTD_CRASH_AT", "HFTD_SIMULATION_SEED", "HFTD_SIMULATION_SESSIONS"}
 )
 """Variables of hftd that are no settings: directories, and what tests arm."""
+HIDDEN = re.compile(r"key|secret|password|token|urls", re.IGNORECASE)
+"""Names of settings and variables whose values must not be repeated in a message."""
 
 
 @dataclass(slots=True)
@@ -177,7 +179,8 @@ def environment_layer(environment: Mapping[str, str]) -> Layer:
         try:
             one.put(path, _document(environment[name], Layer(), lambda node: ""), name)
         except (yaml.YAMLError, RecursionError):
-            layer.problems.append(f"{name}: is not valid: found {environment[name]!r}, expected a value, or JSON")
+            found = "a secret" if HIDDEN.search(name) else repr(environment[name])
+            layer.problems.append(f"{name}: is not valid: found {found}, expected a value, or JSON")
         layer = merge(layer, one)
     return layer
 
