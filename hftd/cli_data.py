@@ -1,6 +1,7 @@
 """The commands about recorded data. Each is a few lines; what it does is imported when it is called."""
 
 import os
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -116,6 +117,34 @@ def info(
 
     rows = info_of(paths, _reading(settings, columns=column, time_zone=time_zone, volume=volume))
     print(as_json(rows) if json else info_text(rows))
+
+
+@data.command()
+def fetch(
+    symbols: Annotated[str, typer.Argument(metavar="SYMBOLS", help="Like SPY,AAPL")],
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="The last day")],
+    timeframe: Annotated[str, typer.Option(metavar="T", help="1Min, 5Min, 15Min, 30Min or 1Hour")] = "1Min",
+    into: Annotated[Path, typer.Option("--into", metavar="DIR", help="Where the files go")] = Path("data"),
+    settings: SettingsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Get bars from the broker's history, a file for each session; what is there already is not asked for again.
+
+    Example: hftd data fetch SPY,AAPL --from 2026-01-02 --to 2026-06-30
+    """
+    from hftd.commands.data import progress_of
+    from hftd.commands.fetch import Wish, checked, client_of, now_ns, sessions_of
+    from hftd.commands.fetch import fetch as fetch_bars
+    from hftd.commands.text import as_json_line
+
+    loaded = settings_of(settings)
+    wish = checked(Wish(_names(symbols), first.date(), last.date(), timeframe, into, loaded.broker.feed))
+    client, sessions = client_of(loaded, os.environ), sessions_of(wish, now_ns())
+    with progress_of(len(sessions), "sessions") as step:
+        told = fetch_bars(wish, client, sessions, step)
+    text = f"{told['fetched']} of {told['sessions']} sessions fetched, {told['rows']} bars, in {told['folder']}"
+    print(as_json_line(told) if json else text)
 
 
 def record(
