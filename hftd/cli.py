@@ -170,11 +170,19 @@ app.command(rich_help_panel=REST)(cli_backtest.sweep)
 
 
 @app.command(rich_help_panel=FIRST)
-def status(state: StateOption = None, json: JsonOption = False) -> None:
+def status(
+    state: StateOption = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on showing it, until Ctrl-C")] = False,
+    json: JsonOption = False,
+) -> None:
     """What the daemon is doing now, or did last.
 
-    Example: hftd status
+    Example: hftd status --watch
     """
+    if watch:
+        from hftd.commands.watch import watch as watch_daemon
+
+        return watch_daemon(state, os.environ)
     from hftd.commands.look import status_of, status_text
     from hftd.commands.text import as_json
 

@@ -14,7 +14,7 @@ from hftd.analytics.shown import csv_of
 from hftd.commands.report_text import report_text
 from hftd.commands.text import as_json
 from hftd.errors import StateError
-from hftd.state import state_path
+from hftd.state import place_to_look
 
 FOLDER = "reports"
 STDOUT = Path("-")
@@ -32,7 +32,7 @@ def chosen_report(
     state: Path | None, environment: Mapping[str, str], session: str | None, last: int | None
 ) -> tuple[Report, Path]:
     """The report asked for, and where its file is kept. Raises StateError when there is no such session."""
-    place = state_path(state, environment)
+    place = place_to_look(state, environment)
     report = report_of_journals(journals_of(place, session, last))
     return report, kept_at(place, report)
 
