@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hftd.commands.install_environment import CURRENT, Say, Wanted, check_python, install_environment, shipped
+from hftd.commands.install_environment import CURRENT, SHARED, Say, Wanted, check_python, install_environment, shipped
 from hftd.commands.install_keys import asked_keys, remove_keys, store_keys, write_environment_file
 from hftd.errors import HftdError
 
@@ -46,6 +46,13 @@ class Places:
     def at(self, path: Path) -> Path:
         """`path` beneath the root."""
         return self.root / path.relative_to("/")
+
+    @property
+    def links(self) -> dict[Path, Path]:
+        """What stands on the path and among the manual pages, and what it leads to."""
+        current = self.prefix / CURRENT
+        manual = self.link.parents[1] / "share" / "man" / "man1" / "hftd.1"
+        return {self.link: current / "bin" / "hftd", manual: current / SHARED / "deploy" / "hftd.1"}
 
     @property
     def drop_ins(self) -> Path:
@@ -194,12 +201,13 @@ def _units_of(places: Places) -> list[tuple[str, str]]:
 
 
 def _link(places: Places) -> None:
-    """A command for the path, unless something else stands there."""
-    link = places.at(places.link)
-    if link.is_symlink() or not link.exists():
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)
-        link.symlink_to(places.prefix / CURRENT / "bin" / "hftd")
+    """The command for the path and its manual page, unless something else stands there."""
+    for path, target in places.links.items():
+        link = places.at(path)
+        if link.is_symlink() or not link.exists():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.unlink(missing_ok=True)
+            link.symlink_to(target)
 
 
 def _tell_manager(places: Places) -> None:
@@ -255,8 +263,8 @@ def uninstall(places: Places, *, purge: bool = False) -> str:
         names = [name for _, name in _units_of(places)]
         _run([*_systemctl(places), "disable", "--now", *(name for name in names if (places.units / name).exists())])
     _remove_units(places)
-    if places.at(places.link).is_symlink():
-        places.at(places.link).unlink()
+    for link in filter(Path.is_symlink, map(places.at, places.links)):
+        link.unlink()
     shutil.rmtree(places.at(places.cache), ignore_errors=True)
     _remove_configuration(places, purge=purge)
     if purge:

@@ -30,8 +30,9 @@ COMPLETE = "complete"
 CURRENT = "current"
 KEPT = 2
 """Environments that stay: the new one, and the one before it."""
+SHARED = "share/hftd"
 SHIPPED = ("deploy", "models", "settings.yaml")
-"""What stands beside the package in the project, and inside it in an installation."""
+"""What stands beside the package in the project, and in SHARED of an environment."""
 UNREACHABLE = ("/root", "/home", "/run/user")
 """What a service with ProtectHome= does not see."""
 LAUNCHER = """#!/bin/sh
@@ -40,10 +41,9 @@ exec "{python}" -P -m hftd "$@"
 
 
 def shipped() -> Path:
-    """The folder of the units, models and settings that hftd came with."""
-    package = Path(hftd.__file__).parent
-    inside = package / "shipped"
-    return inside if inside.is_dir() else package.parent
+    """The folder of the units, models and settings that hftd came with: the project, or what a wheel has brought."""
+    project = Path(hftd.__file__).parents[1]
+    return project if (project / "deploy" / "hftd.service").is_file() else Path(sys.prefix) / SHARED
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,9 @@ def install_environment(prefix: Path, wanted: Wanted, say: "Say") -> Path:
             _build(place, distributions, wanted, say)
         except OSError as error:
             raise HftdError(f"{error.filename or place}: {error.strerror}; nothing was changed") from error
+        except HftdError:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
         (place / COMPLETE).touch()
     os.utime(place)
     _point(prefix / CURRENT, place.name)
@@ -141,7 +144,7 @@ def _digest(distributions: Iterable[Distribution], wanted: Wanted) -> str:
         total.update(f"{one.name} {one.version}\n".encode())
     own, origin = Path(hftd.__file__).parent, shipped()
     named = {str(file.relative_to(own)): file for file in _own_files(own)}
-    named |= {f"shipped/{file.relative_to(origin)}": file for file in _shipped_files()}
+    named |= {f"{SHARED}/{file.relative_to(origin)}": file for file in _shipped_files()}
     for name, file in sorted(named.items()):
         total.update(name.encode() + hashlib.sha256(file.read_bytes()).digest())
     for package in sorted(wanted.packages):
@@ -160,7 +163,7 @@ def _build(place: Path, distributions: Sequence[Distribution], wanted: Wanted, s
     site = place / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     for one in distributions:
         _copy_distribution(one, site)
-    _copy_hftd(site)
+    _copy_hftd(place, site)
     launcher = place / "bin" / "hftd"
     launcher.write_text(LAUNCHER.format(python=python))
     launcher.chmod(0o755)
@@ -180,13 +183,13 @@ def _copy_distribution(one: Distribution, site: Path) -> None:
             _copy(Path(str(one.locate_file(file))), site / file)
 
 
-def _copy_hftd(site: Path) -> None:
+def _copy_hftd(place: Path, site: Path) -> None:
     package = Path(hftd.__file__).parent
     for file in (*_own_files(package), *package.rglob("__pycache__/*.nb?")):
         _copy(file, site / "hftd" / file.relative_to(package))
     origin = shipped()
     for file in _shipped_files():
-        _copy(file, site / "hftd" / "shipped" / file.relative_to(origin))
+        _copy(file, place / SHARED / file.relative_to(origin))
     own = _distribution("hftd")
     information = site / f"hftd-{own.version}.dist-info"
     for name in ("METADATA", "WHEEL", "entry_points.txt"):
@@ -196,10 +199,7 @@ def _copy_hftd(site: Path) -> None:
 
 
 def _own_files(package: Path) -> Iterator[Path]:
-    inside = package / "shipped"
-    for file in sorted(package.rglob("*")):
-        if file.is_file() and "__pycache__" not in file.parts and not file.is_relative_to(inside):
-            yield file
+    yield from (file for file in sorted(package.rglob("*")) if file.is_file() and "__pycache__" not in file.parts)
 
 
 def _shipped_files() -> Iterator[Path]:

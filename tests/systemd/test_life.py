@@ -135,6 +135,16 @@ def test_it_stops_in_order(machine: Machine):
     assert len(json.loads(machine.run("hftd orders --json"))) == 1
 
 
+def test_the_evenings_report_is_made_by_a_timer(machine: Machine):
+    machine.run("systemctl enable --now hftd-report.timer")
+    assert machine.show("NextElapseUSecRealtime", "hftd-report.timer")
+    if "verify" not in machine.run("hftd --help"):
+        pytest.skip("hftd verify, which the unit calls first, is not there")
+    machine.run("systemctl start hftd-report")
+    assert machine.show("Result", "hftd-report") == "success"
+    assert any("P&L" in line for line in machine.log(unit="hftd-report"))
+
+
 def test_an_exchange_of_its_own_outlives_the_daemon_and_its_outage_is_waited_for(machine: Machine):
     machine.run("/opt/hftd/current/bin/hftd install --exchange")
     machine.settings(HFTD_EXCHANGE__SPEED=1)
@@ -175,6 +185,14 @@ def test_keys_are_encrypted_credentials(machine: Machine):
     machine.run("systemctl start hftd-exchange")
     machine.wait_for("[[ $(value StatusText) == open* || $(value StatusText) == closed* ]]")
     assert machine.show("NRestarts") == "0"
+
+
+def test_it_stops_in_order_whatever_the_network_does(machine: Machine):
+    machine.run("printf '[Service]\\nTimeoutStopSec=10\\n' > /etc/systemd/system/hftd.service.d/stop.conf")
+    machine.run("systemctl daemon-reload; kill -STOP $(systemctl show -p MainPID --value hftd-exchange)")
+    machine.run("systemctl stop hftd")
+    assert (machine.show("Result"), machine.show("ExecMainStatus")) == ("success", "0")
+    machine.run("kill -CONT $(systemctl show -p MainPID --value hftd-exchange)")
 
 
 def test_uninstalling_leaves_state_and_what_its_owner_wrote(machine: Machine):
