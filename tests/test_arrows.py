@@ -52,7 +52,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": {"domain", "model"} | WORDS,
     "state": {"errors"},
     "logs": TIME | {"domain"},
-    "backtest": {"model", "settings", "data", "analytics", "exchange.market", "exchange.venue"} | TIME | PURE | WORDS,
+    "backtest": {"model", "settings", "data", "analytics"}
+    | {"exchange.book", "exchange.market", "exchange.venue"}
+    | TIME
+    | PURE
+    | WORDS,
     "live.view": {"domain", "engine"},
     "dashboard": {"domain", "engine", "journal", "live.view", "errors", "hosts", "clock"},
     "live": EVERYTHING - {"commands", "backtest", "dashboard"} - EXCHANGE,

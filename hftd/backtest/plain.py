@@ -96,6 +96,11 @@ class PlainDriver:
         """That of the last session."""
         return self._engine
 
+    @property
+    def positions(self) -> dict[str, float]:
+        """Signed shares at the end."""
+        return {symbol: float(quantity) for symbol, quantity in self._engine.positions.items()}
+
     # -- a session -----------------------------------------------------------------------------------------------
 
     def _begin(self, session: Session) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import floor
 
 from hftd.domain.events import CarriedPosition, CarriedStanding, Halt, PortfolioCarried
 from hftd.engine.engine import Engine
@@ -31,7 +32,12 @@ def carried_of(engine: Engine) -> Carried:
         if holding.quantity
     )
     standings = (
-        CarriedStanding(standing.model_id, round(standing.drawdown, 2), standing.losses)
+        CarriedStanding(standing.model_id, _nearest_cent(standing.drawdown), standing.losses)
         for standing in engine.standings
     )
     return Carried(tuple(positions), dict(engine.prices), engine.halts.lasting, tuple(standings))
+
+
+def _nearest_cent(dollars: float) -> float:
+    """In float arithmetic alone, which compiled code does in the same way."""
+    return floor(dollars * 100 + 0.5) / 100
