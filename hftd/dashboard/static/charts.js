@@ -84,6 +84,7 @@ export class MarketChart {
   mark(marks) {
     this.marks = marks;
     const filled = new Set(marks.filter((mark) => mark.kind === "fill").map((mark) => mark.time + mark.side));
+    this.place.dataset.fills = marks.filter((mark) => mark.kind === "fill").length;
     const shown = marks.filter((mark) => mark.kind === "fill" || !filled.has(mark.time + mark.side));
     this.markers.setMarkers(shown.map((mark) => this.#sign(mark)).sort((a, b) => a.time - b.time));
   }
@@ -102,6 +103,7 @@ export class MarketChart {
   #veil() {
     const empty = document.getElementById("chart-empty");
     if (empty) empty.hidden = this.bars.size > 0;
+    this.place.dataset.bars = this.bars.size;
   }
 
   #tell(moved) {

@@ -93,7 +93,7 @@ function draw() {
   if (touched("equity")) equity.show([...state.equity.values()]);
   if (touched("status", "halts")) panels.showStatus(state);
   if (touched("session", "positions", "counts", "prices", "drawdown")) panels.showFigures(state);
-  if (touched("reasons")) panels.showReasons(state.reasons, state.counts);
+  if (touched("reasons")) panels.showReasons(state);
   if (touched("orders")) panels.showOrders(state.orders);
   if (touched("models", "positions", "session")) panels.showModels(state);
   if (touched("book")) panels.showBook(state.book, state.symbol);

@@ -85,12 +85,13 @@ function showPosition(position, rows, prices) {
 
 // -- decisions, orders, models ----------------------------------------------------------------------------------------
 
-export function showReasons(reasons, counts) {
+export function showReasons({ reasons, counts, bars }) {
   const rows = reasons.slice().reverse().map((reason) => {
     const row = made("li", reason.kind);
     const what = made("span", `what ${reason.side === "buy" ? "up" : "down"}`);
     what.textContent = `${reason.side} ${reason.quantity}`;
-    const why = made("span", "why", `${reason.symbol} · ${reason.reason || "no reason given"}`);
+    const about = bars.size > 1 ? `${reason.symbol} · ` : "";
+    const why = made("span", "why", about + (reason.reason || "no reason given"));
     why.title = `${reason.model}: ${reason.reason}`;
     row.append(made("time", "", clockOf(reason.at)), what, why);
     return row;
