@@ -147,17 +147,39 @@ def new(
 
 
 @app.command(rich_help_panel=FIRST)
-def models(settings: SettingsOption = None, json: JsonOption = False) -> None:
-    """List the models: what each does, its parameters, its fingerprint.
+def models(
+    verify: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Hold this model to the contract: made-up days, twice, in parts")
+    ] = None,
+    param: cli_backtest.ParameterOption = None,
+    symbols: Annotated[str, typer.Option(metavar="A,B", help="What the made-up days are of; default SPY,QQQ")] = "",
+    settings: SettingsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the models: what each does, its parameters, its fingerprint. Or verify one.
 
-    Example: hftd models
+    Example: hftd models --verify models/crossing.py
     """
+    if verify is not None:
+        _verify_model(verify, param or [], symbols, json)
+        return
     from hftd.commands.models import list_models, models_text
     from hftd.commands.text import as_json
 
     folder = _settings(settings).models_folder
     rows = list_models(folder)
     print(as_json(rows) if json else models_text(rows, folder))
+
+
+def _verify_model(file: Path, given: list[str], symbols: str, json: bool) -> None:
+    from hftd.commands.backtest import names_of, parameters_of
+    from hftd.commands.text import as_json
+    from hftd.commands.verify_model import verdict_text, verify_model
+
+    verdict = verify_model(file, parameters_of(given), names_of(symbols))
+    print(as_json(verdict) if json else verdict_text(verdict))
+    if not verdict.passed:
+        raise typer.Exit(1)
 
 
 app.command(rich_help_panel=FIRST)(cli_backtest.backtest)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from hftd.domain.intents import Want
 from hftd.domain.orders import ExecutionReport, OrderStatus, ReportKind
 from hftd.engine.closing import Closing
@@ -94,8 +96,10 @@ class Reporting:
             self._closing.close(order.owner, order.request.symbol)
 
     def _tell(self, hook: str, order: OrderState, report: ExecutionReport) -> None:
+        """Tell the model, which may rely on symbol and side: not every report of a broker names them."""
         if order.owner.hears(hook):
-            self._desk.ask(order.owner, hook, report)
+            whole = replace(report, symbol=order.request.symbol, side=order.request.side)
+            self._desk.ask(order.owner, hook, whole)
 
     def _book(self, order: OrderState, report: ExecutionReport) -> None:
         symbol, portfolio = order.request.symbol, order.owner.portfolio

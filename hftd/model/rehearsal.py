@@ -1,8 +1,9 @@
 """A model in a made-up session: on the real engine, with orders filled at once at the last price."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from hftd.domain.commands import CancelOrder, Command, SubmitOrder
@@ -41,11 +42,13 @@ NO_LIMITS = Limits(Decimal("Infinity"), Decimal("Infinity"), 10**9, flatten_befo
 class Rehearsal:
     """One instance of a model, ready for one session. Whatever it must not do raises ModelError with a sentence."""
 
-    def __init__(self, loaded: LoadedModel, chosen: ChosenModel, fingerprint: str = "") -> None:
+    def __init__(self, loaded: LoadedModel, chosen: ChosenModel, answers: "Answers | None" = None) -> None:
+        """`answers` tells what becomes of each order; without it all are filled."""
         self._path = loaded.path
+        self._answers = answers or filled
         self._symbols = chosen.symbols
         model = self._built(loaded, chosen)
-        self._running = RunningModel(chosen.name, model, fingerprint, chosen.symbols)
+        self._running = RunningModel(chosen.name, model, "rehearsal", chosen.symbols)
         self.engine = Engine(SESSION, [self._running], NO_LIMITS, "rehearsal", self._call)
 
     def _built(self, loaded: LoadedModel, chosen: ChosenModel) -> Model:
@@ -58,12 +61,16 @@ class Rehearsal:
 
     def play(self, market: Iterable[Event]) -> list[Command]:
         """Live through the session with these events between its open and its close; returns all that was decided."""
+        return [command for _, commands in self.steps(market) for command in commands]
+
+    def steps(self, market: Iterable[Event]) -> Iterator[tuple[Event, list[Command]]]:
+        """The same, event by event."""
         carried = PortfolioCarried(SESSION.open_ns - MINUTE_NS, CASH)
         opened, closed = SessionOpened(SESSION.open_ns, SESSION), SessionClosed(SESSION.close_ns, SESSION)
-        whole: list[Event] = [carried, opened, *market, closed]
-        return [command for event in whole for command in self.take(event)]
+        for event in chain[Event]((carried, opened), market, (closed,)):
+            yield event, self._take(event)
 
-    def take(self, event: Event) -> list[Command]:
+    def _take(self, event: Event) -> list[Command]:
         """Step the timers due before `event`, the event, and the reports of the orders that it led to."""
         decided: list[Command] = []
         for timer in self.engine.due_timers(event.time_ns):
@@ -79,24 +86,9 @@ class Rehearsal:
     def _reports(self, command: Command) -> Iterator[ExecutionReport]:
         match command:
             case SubmitOrder(order=order):
-                yield ExecutionReport(ReportKind.NEW, order.client_order_id, self.engine.time_ns)
-                if (price := self.engine.prices.get(order.symbol)) is not None:
-                    yield self._fill(order, price)
+                yield from self._answers(order, self.engine.prices.get(order.symbol), self.engine.time_ns)
             case CancelOrder(client_order_id=id):
                 yield ExecutionReport(ReportKind.CANCELED, id, self.engine.time_ns)
-
-    def _fill(self, order: OrderRequest, price: float) -> ExecutionReport:
-        return ExecutionReport(
-            kind=ReportKind.FILL,
-            client_order_id=order.client_order_id,
-            time_ns=self.engine.time_ns,
-            symbol=order.symbol,
-            side=order.side,
-            execution_id=order.client_order_id,
-            quantity=order.quantity,
-            price=decimal_of(price),
-            filled_quantity=order.quantity,
-        )
 
     def _call(self, running: RunningModel, sequence: int, name: str, arguments: tuple[Any, ...]) -> Iterable[Intent]:
         try:
@@ -118,6 +110,32 @@ class Rehearsal:
             )
 
 
+Answers = Callable[[OrderRequest, float | None, int], Iterable[ExecutionReport]]
+"""What becomes of an order, by the market's price in dollars (None without one) and the time in nanoseconds."""
+
+
+def filled(order: OrderRequest, price: float | None, time_ns: int) -> Iterator[ExecutionReport]:
+    """The order is filled at once, at the market's price, whatever its own; without a price it goes on working."""
+    yield ExecutionReport(ReportKind.NEW, order.client_order_id, time_ns, symbol=order.symbol)
+    if price is not None:
+        yield execution(order, price, time_ns, order.quantity, order.quantity)
+
+
+def execution(order: OrderRequest, price: float, time_ns: int, quantity: Decimal, so_far: Decimal) -> ExecutionReport:
+    """A report of `quantity` shares filled, `so_far` with those before."""
+    return ExecutionReport(
+        kind=ReportKind.FILL if so_far == order.quantity else ReportKind.PARTIAL_FILL,
+        client_order_id=order.client_order_id,
+        time_ns=time_ns,
+        symbol=order.symbol,
+        side=order.side,
+        execution_id=f"{order.client_order_id}/{so_far}",
+        quantity=quantity,
+        price=decimal_of(price),
+        filled_quantity=so_far,
+    )
+
+
 def short_day(loaded: LoadedModel, symbols: Iterable[str]) -> Iterator[Event]:
     """A few minutes of bars in every symbol, and of quotes and trades where the model asks for them."""
     prices = {symbol: 100.0 + 10 * index for index, symbol in enumerate(symbols)}
@@ -125,7 +143,7 @@ def short_day(loaded: LoadedModel, symbols: Iterable[str]) -> Iterator[Event]:
         for symbol, opening in prices.items():
             close = prices[symbol] = round(opening + (0.25, -0.1, 0.0)[minute % 3], 2)
             bar = _bar(symbol, minute, opening, close, volume)
-            yield from _ticks(loaded, bar)
+            yield from ticks(loaded, bar)
             yield BarReceived(bar)
 
 
@@ -135,7 +153,7 @@ def _bar(symbol: str, minute: int, opening: float, close: float, volume: int) ->
     return Bar(symbol, time_ns, opening, high, low, close, volume, trade_count=1, vwap=close)
 
 
-def _ticks(loaded: LoadedModel, bar: Bar) -> Iterator[Event]:
+def ticks(loaded: LoadedModel, bar: Bar) -> Iterator[Event]:
     """A quote and a trade just before a bar is known, for models that hear them."""
     time_ns = bar.known_at_ns - SECOND_NS
     if overrides(loaded.cls, "on_quote"):

@@ -6,7 +6,7 @@ What the model itself prints goes nowhere: standard output is taken from it befo
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -49,16 +49,16 @@ class TrialAnswer(msgspec.Struct, frozen=True):
     parameters: tuple[ParameterRow, ...] = ()
 
 
-class _Overrun(BaseException):
+class Overrun(BaseException):
     """The time is up. Not an Exception, so that a model's own `except Exception` does not swallow it."""
 
 
 def _raise_overrun(signal_number: int, frame: FrameType | None) -> None:
-    raise _Overrun
+    raise Overrun
 
 
 @contextmanager
-def _time_limit(limit_s: float) -> Iterator[None]:
+def time_limit(limit_s: float) -> Iterator[None]:
     signal.signal(signal.SIGALRM, _raise_overrun)
     signal.setitimer(signal.ITIMER_REAL, limit_s)
     try:
@@ -71,16 +71,16 @@ def answer_to(request: TrialRequest) -> TrialAnswer:
     """Try the model; whatever it does becomes an answer, short of what ends the process."""
     path = Path(request.folder)
     try:
-        with _time_limit(request.limit_s):
+        with time_limit(request.limit_s):
             loaded = load_model(request.chosen.name, path)
         path = loaded.path
         if not request.only_load:
-            with _time_limit(request.limit_s):
+            with time_limit(request.limit_s):
                 Rehearsal(loaded, request.chosen).play(short_day(loaded, request.chosen.symbols))
         return _described(loaded, request)
     except ModelError as error:
         return TrialAnswer(problem=str(error))
-    except _Overrun as error:
+    except Overrun as error:
         return TrialAnswer(problem=f"{place_of(error, path)}: did not return within {request.limit_s:g} s")
 
 
@@ -100,19 +100,20 @@ def _described(loaded: LoadedModel, request: TrialRequest) -> TrialAnswer:
     return TrialAnswer(description=loaded.description, fingerprint=mark, parameters=rows)
 
 
-def main() -> None:
-    """Read the request, answer it on what was standard output, and leave.
+def answer_and_leave(answer: Callable[[bytes], msgspec.Struct]) -> None:
+    """Read a request from standard input, answer it on what was standard output, and leave.
 
-    Nothing of the model's is waited for: its threads and its own children end with this process group.
+    What the model prints goes nowhere, and nothing of it is waited for: its threads and its own children end with this
+    process group.
     """
-    request = msgspec.json.decode(sys.stdin.buffer.read(), type=TrialRequest)
+    request = sys.stdin.buffer.read()
     nothing = os.open(os.devnull, os.O_RDWR)
     answer_fd = os.dup(1)
     for standard in (0, 1, 2):
         os.dup2(nothing, standard)
-    os.write(answer_fd, msgspec.json.encode(answer_to(request)))
+    os.write(answer_fd, msgspec.json.encode(answer(request)))
     os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    main()
+    answer_and_leave(lambda request: answer_to(msgspec.json.decode(request, type=TrialRequest)))

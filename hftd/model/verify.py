@@ -68,27 +68,50 @@ def describe(names: Sequence[str], folder: Path, limit_s: float = LIMIT_S) -> li
 
 def tried(request: TrialRequest) -> TrialAnswer:
     """The child's answer; a child that gives none is answered for."""
+    path = _path_of(request.chosen.name, Path(request.folder))
+    try:
+        output = child_output("hftd.model.trial", msgspec.json.encode(request), 2 * request.limit_s + 5)
+        return msgspec.json.decode(output, type=TrialAnswer)
+    except ModelError as error:
+        return TrialAnswer(problem=f"{path}: {error}")
+
+
+def _path_of(name: str, folder: Path) -> Path:
+    return folder / f"{name}.py" if (folder / f"{name}.py").is_file() else folder / name
+
+
+def child_output(module: str, request: bytes, limit_s: float, **environment: str) -> bytes:
+    """What `python -m MODULE`, in a process of its own, answers to `request`: JSON, on its standard output.
+
+    Raises ModelError that says how it ended without an answer, or that it gave none within `limit_s` wall seconds:
+    the child keeps shorter limits itself and knows the line; this one is for native code that never comes back.
+    """
+    own = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # what resolves here resolves there
     child = subprocess.Popen(
-        [sys.executable, "-P", "-m", "hftd.model.trial"],
+        [sys.executable, "-P", "-m", module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},  # what resolves here resolves there
+        env=os.environ | own | environment,
         start_new_session=True,
     )
-    folder, name = Path(request.folder), request.chosen.name
-    path = folder / f"{name}.py" if (folder / f"{name}.py").is_file() else folder / name
     try:
-        # The child keeps the limits itself and knows the line; this one is for native code that never comes back.
-        output, _ = child.communicate(msgspec.json.encode(request), timeout=2 * request.limit_s + 5)
+        output, _ = child.communicate(request, timeout=limit_s)
     except subprocess.TimeoutExpired:
-        return TrialAnswer(problem=f"{path}: did not return within {request.limit_s:g} s")
+        raise ModelError(f"did not return within {limit_s:g} s") from None
     finally:
         _end(child)
+    if not _is_json(output):
+        raise ModelError(_end_sentence(child.returncode))
+    return output
+
+
+def _is_json(output: bytes) -> bool:
     try:
-        return msgspec.json.decode(output, type=TrialAnswer)
+        msgspec.json.decode(output)
     except msgspec.DecodeError:
-        return TrialAnswer(problem=f"{path}: {_end_sentence(child.returncode)}")
+        return False
+    return True
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from hftd.domain.convert import SECOND_NS
 from hftd.domain.events import ModelFaulted, QuoteReceived, TradeReceived
-from hftd.domain.intents import buy, cancel
+from hftd.domain.intents import buy, cancel, sell
 from hftd.domain.market import Quote, Trade
 from hftd.domain.orders import ReportKind, Side
 from hftd.model.contract import Answer, Model
@@ -91,6 +91,13 @@ def test_an_order_that_ended_is_told_and_what_follows_is_sent():
     model.wish = buy(5, "SPY", limit=91)
     (order,) = orders_of(world.report(ReportKind.REJECTED, order_id))
     assert order.order.limit_price == 91
+
+
+def test_a_report_names_symbol_and_side_even_where_the_broker_does_not():
+    told: list[Any] = []
+    world = World(toy(lambda bar: sell(5, "SPY", limit=110), on_order=told.append))
+    world.report(ReportKind.CANCELED, world.bar_order())
+    assert [(report.symbol, report.side) for report in told] == [("SPY", Side.SELL)]
 
 
 def test_a_cancellation_that_was_not_granted_is_told_and_may_be_asked_for_again():
