@@ -28,7 +28,7 @@ from hftd.live.recovery import Step, steps_of
 Kind = TypeVar("Kind")
 
 PROJECT = Path(__file__).parents[1]
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 FOREIGN = ("HFTD_", "APCA_", "ALPACA_", "STATE_DIRECTORY", "RUNTIME_DIRECTORY", "CREDENTIALS_", "NOTIFY_", "JOURNAL_")
 """Beginnings of variables of the machine that would tell hftd something which a test has not said."""
 
