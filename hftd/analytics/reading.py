@@ -4,16 +4,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
-
-import msgspec
+from typing import cast
 
 from hftd.analytics.session import Participant, SessionStory
 from hftd.domain.commands import Command
 from hftd.domain.convert import rfc3339_of
 from hftd.domain.events import Event
 from hftd.errors import StateError
-from hftd.journal import Entry, Journal, Reader, journals
+from hftd.journal import Journal, Message, Reader, journals
 
 TOLD_MAX = 20
 """Remarks on what is missing that are listed; more are counted."""
@@ -60,7 +58,7 @@ def _told(journal: Reader, day: date) -> ToldSession:
     told = ToldSession(SessionStory(day, participants, journal.meta().get("run_id", "")), journal.path)
     unread: list[str] = []
     try:
-        _tell(told.story, journal.entries(), unread)
+        _tell(told.story, journal.messages(), unread)
     except StateError as error:
         told.missing.append(f"what comes after event {told.story.engine.sequence} cannot be read: {error}")
     told.missing += unread[:TOLD_MAX]
@@ -70,45 +68,41 @@ def _told(journal: Reader, day: date) -> ToldSession:
     return told
 
 
-def _tell(story: SessionStory, entries: Iterable[Entry], unread: list[str]) -> None:
+def _tell(story: SessionStory, messages: Iterable[Message], unread: list[str]) -> None:
     """Give the story each event with its commands; what cannot be understood goes to `unread`."""
-    for head, followers in _grouped(entries):
-        event = _decoded(head, Event, unread)
-        commands = [command for entry in followers if (command := _decoded(entry, Command, unread)) is not None]
-        if event is None:
+    for head, followers in _grouped(messages):
+        unread += [one.problem for one in (head, *followers) if one.problem]
+        if head.told is None:
             continue
         try:
-            story.take(event, commands, head.source, head.received_ns)
+            story.take(
+                cast(Event, head.told),
+                [cast(Command, one.told) for one in followers if one.told is not None],
+                head.source,
+                head.received_ns,
+            )
         except (LookupError, ArithmeticError) as error:
-            unread.append(f"event {head.sequence} ({head.kind}) does not fit what came before: {error!r}")
+            unread.append(f"event {head.sequence} does not fit what came before: {error!r}")
 
 
-def _grouped(entries: Iterable[Entry]) -> Iterator[tuple[Entry, list[Entry]]]:
-    """Each event with its commands, also those before an entry that cannot be read."""
-    head: Entry | None = None
-    followers: list[Entry] = []
+def _grouped(messages: Iterable[Message]) -> Iterator[tuple[Message, list[Message]]]:
+    """Each event with its commands, also those before a page of the file that cannot be read."""
+    head: Message | None = None
+    followers: list[Message] = []
     try:
-        for entry in entries:
-            if entry.command:
-                followers.append(entry)
+        for message in messages:
+            if message.command:
+                followers.append(message)
                 continue
             if head is not None:
                 yield head, followers
-            head, followers = entry, []
+            head, followers = message, []
     except StateError:
         if head is not None:
             yield head, followers
         raise
     if head is not None:
         yield head, followers
-
-
-def _decoded(entry: Entry, kind: Any, unread: list[str]) -> Any:
-    try:
-        return msgspec.convert(entry.body, kind)
-    except (msgspec.ValidationError, ValueError) as error:
-        unread.append(f"event {entry.sequence}: {entry.kind} cannot be understood: {error}")
-        return None
 
 
 def _unfinished(story: SessionStory) -> list[str]:

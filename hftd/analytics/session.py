@@ -126,7 +126,8 @@ class SessionStory:
         self.engine = Engine(Session(0, 0, day), models, NO_LIMITS, run_id)
         self.tally = Tally()
         self.bars: dict[str, list[Bar]] = {}
-        self.points: list[Point] = []
+        self._points: list[Point] = []
+        self._is_news = False
         self.orders: dict[str, Order] = {}
         self.executions: list[Execution] = []
         self.decisions: list[Decision] = []
@@ -145,6 +146,8 @@ class SessionStory:
     ) -> None:
         """The next event, where it came from, when it came in by the daemon's clock, and what followed from it."""
         followed = list(out)
+        if self._is_news and event.time_ns > self.engine.time_ns:
+            self._mark()
         self._admit(event, followed)
         self.engine.follow(event, followed)
         self.tally.add(event, followed)
@@ -175,14 +178,22 @@ class SessionStory:
         self.counts["late_bars"] += event.late
         self.counts["backfilled_bars"] += source == BACKFILL
         self.bars.setdefault(event.bar.symbol, []).append(event.bar)
-        self._mark()
+        self._is_news = True
+
+    @property
+    def points(self) -> list[Point]:
+        """How it stood at the open, after the bars of each minute, and at the close."""
+        if self._is_news:
+            self._mark()
+        return self._points
 
     def _mark(self) -> None:
         """Note how it stands; once for all that happens at one moment."""
+        self._is_news = False
         point = self._point()
-        if self.points and self.points[-1].time_ns == point.time_ns:
-            self.points.pop()
-        self.points.append(point)
+        if self._points and self._points[-1].time_ns == point.time_ns:
+            self._points.pop()
+        self._points.append(point)
 
     def _point(self) -> Point:
         engine = self.engine
@@ -207,13 +218,11 @@ class SessionStory:
 
     def _on_opened(self, event: events.SessionOpened, _source: str, _now_ns: int) -> None:
         self.engine.session = event.session
-        self.has_opened = True
-        self._mark()
+        self.has_opened = self._is_news = True
 
     def _on_closed(self, event: events.SessionClosed, _source: str, _now_ns: int) -> None:
         self.engine.session = event.session
-        self.has_closed = True
-        self._mark()
+        self.has_closed = self._is_news = True
 
     # -- orders --------------------------------------------------------------------------------------------------
 

@@ -55,6 +55,17 @@ class Entry(msgspec.Struct, frozen=True):
     body: dict[str, Any]
 
 
+class Message(msgspec.Struct, frozen=True):
+    """The same with its event or command; None where it cannot be understood, which `problem` then says."""
+
+    sequence: int
+    command: int
+    received_ns: int
+    source: str
+    told: Event | Command | None
+    problem: str = ""
+
+
 class Reader:
     """What a journal holds. Every method raises StateError when the file turns out to be damaged."""
 
@@ -90,6 +101,17 @@ class Reader:
         ):
             told = self._decoded(_BODIES, body, f"{kind} of event {sequence}")
             yield Entry(sequence, command, time_ns, received_ns, source, kind, told)
+
+    def messages(self) -> Iterator[Message]:
+        """Events, each with what followed from it, in order, one that nobody understands included."""
+        rows = self._rows(_ENTRIES.format(*_OF_ALL), {"event": 0, "command": 0})
+        for sequence, command, _, received_ns, source, kind, body in rows:
+            decoder: msgspec.json.Decoder[Any] = _COMMANDS if command else _EVENTS
+            try:
+                yield Message(sequence, command, received_ns, source, decoder.decode(body))
+            except (msgspec.DecodeError, ValueError) as error:
+                problem = f"event {sequence}: {kind} cannot be understood: {error}"
+                yield Message(sequence, command, received_ns, source, None, problem)
 
     def has_events(self) -> bool:
         """Whether there is any event."""

@@ -20,10 +20,10 @@ from hftd.domain.orders import ExecutionReport, ReportKind, Side
 from tests.analytics.told import DAY, SESSION, Script, id_of, round_trip
 
 
-def test_equity_after_each_minute_is_that_of_the_ledger():
+def test_equity_after_all_of_a_minute_is_that_of_the_ledger():
     story = round_trip().story()
-    assert [point.equity for point in story.points] == pytest.approx([10_000, 10_000, 10_009, 10_019, 10_019, 10_019])
-    assert [point.gross for point in story.points] == pytest.approx([0, 0, 1_010, 1_020, 0, 0])
+    assert [point.equity for point in story.points] == pytest.approx([10_000, 9_999, 10_009, 10_019, 10_019, 10_019])
+    assert [point.gross for point in story.points] == pytest.approx([0, 1_000, 1_010, 0, 0, 0])
     assert story.points[-1].profits == {"toy": pytest.approx(19.0)}
 
 

@@ -59,7 +59,7 @@ def test_a_session_that_crashed_half_way_is_reported_as_far_as_it_goes(home: Hom
         connection.execute("UPDATE events SET body = 'x' WHERE sequence = 3")
     told = home.run("report")
     assert told.status == 0
-    assert "missing: what comes after event 2 cannot be read" in told.out
+    assert "missing: event 3: bar.received cannot be understood" in told.out
     assert "missing: the session's close is missing" in told.out
     listed = home.run("journal")
     assert listed.status == 1 and "bar.received of event 3 cannot be read" in listed.log
