@@ -265,6 +265,9 @@ def report(
         str | None, typer.Option(metavar="DATE", help="A session's day, like 2026-11-20; default the last one")
     ] = None,
     last: Annotated[int | None, typer.Option(min=1, metavar="N", help="The last N sessions together")] = None,
+    backtest: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="A backtest instead, by its folder or its name in backtests/")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write it here; - for standard output; default STATE/reports")
     ] = None,
@@ -279,7 +282,11 @@ def report(
     from hftd.commands import report as reports
 
     form = "csv" if csv else "json" if json else None
-    text, file = reports.show(*reports.chosen_report(state, os.environ, session, last), out, form)
+    if backtest is None:
+        chosen = reports.chosen_report(state, os.environ, session, last)
+    else:
+        chosen = reports.backtest_report(backtest)
+    text, file = reports.show(*chosen, out, form)
     print(text, end="")
     if show and file is not None:
         typer.launch(file.absolute().as_uri())

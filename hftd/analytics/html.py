@@ -18,6 +18,8 @@ from hftd.analytics.style import STYLE
 from hftd.analytics.svg import Mark, line_chart, price_chart
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+LISTED_MAX = 20_000
+"""Orders that are listed, the last ones: a browser suffers from more. The order log as CSV has all."""
 NUMBERS = ("quantity", "price", "notional", "cash", "equity")
 
 
@@ -182,14 +184,19 @@ def _log(report: Report) -> str:
     head = "".join(
         f"<th{' class=n' if name in NUMBERS else ''}>{name}</th>" for name in (*LOG_HEAD, "status", "model", "reason")
     )
-    data = base64.b64encode(shown.csv_of(report.orders).encode()).decode()
-    name = escape(f"hftd-orders-{report.days[0]}.csv" if report.days else "hftd-orders.csv")
-    link = f'<a class="download" download="{name}" href="data:text/csv;base64,{data}">as CSV</a>'
-    rows = "".join(chain.from_iterable(map(_order, report.orders)))
+    listed = report.orders[-LISTED_MAX:]
+    link = _download(report) if len(listed) == len(report.orders) else f"the last {LISTED_MAX:,} of them"
+    rows = "".join(chain.from_iterable(map(_order, listed)))
     return (
         f"<section><h2>Orders <small>{len(report.orders):,}, New York time {link}</small></h2>"
         f'<table class="log"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></section>'
     )
+
+
+def _download(report: Report) -> str:
+    data = base64.b64encode(shown.csv_of(report.orders).encode()).decode()
+    name = escape(f"hftd-orders-{report.days[0]}.csv")
+    return f'<a class="download" download="{name}" href="data:text/csv;base64,{data}">as CSV</a>'
 
 
 def _order(row: OrderRow) -> Iterable[str]:

@@ -233,6 +233,10 @@ def _row(order: Order) -> OrderRow:
 
 
 _COUNTED = {
+    "restarts": "session.recovered",
+    "sockets lost": "feed.down",
+    "silences of the feed": "feed.probed",
+    "reconnections after silence": "feed.reconnected",
     "late bars": "late_bars",
     "backfilled bars": "backfilled_bars",
     "corrected bars": "bar.corrected",
@@ -241,6 +245,8 @@ _COUNTED = {
     "symbols halted": "symbol.halted",
     "models paused": "model.faulted",
     "reports of orders not ours": "foreign_reports",
+    "orders settled by the broker's books": "order.reconciled",
+    "books that differed at the close": "account.differs",
 }
 
 

@@ -103,7 +103,7 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """How it stood after the bars of one minute. `worths` are each model's profit so far, `gross` the dollars in all
+    """How it stood after all that happened at one moment. `profits` are each model's so far, `gross` the dollars in all
     positions, long and short added; `grosses` those of each model."""
 
     time_ns: int
@@ -300,6 +300,10 @@ class SessionStory:
         self.counts[name] += 1
         self.incidents.append(Incident(event.time_ns, name, detail))
 
+    def _on_remark(self, event: events.Remark, _source: str, _now_ns: int) -> None:
+        self.counts[event.name] += 1
+        self.incidents.append(Incident(event.time_ns, event.name, event.detail))
+
     def _on_correction(self, _event: events.BarCorrected, _source: str, _now_ns: int) -> None:
         self.counts["bar.corrected"] += 1
 
@@ -331,6 +335,7 @@ _INCIDENTS: dict[type, Callable[[Any], str]] = {
 _EVENTS: dict[type, Callable[[SessionStory, Any, str, int], None]] = {
     events.BarReceived: SessionStory._on_bar,
     events.BarCorrected: SessionStory._on_correction,
+    events.Remark: SessionStory._on_remark,
     events.OrderReported: SessionStory._on_report,
     events.PortfolioCarried: SessionStory._on_carried,
     events.SessionOpened: SessionStory._on_opened,

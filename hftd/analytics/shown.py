@@ -144,7 +144,7 @@ def summary(report: Report) -> str:
         f"{execution.orders:,} orders",
         f"{execution.filled + execution.partly_filled:,} filled",
         standing(report),
-        *([f"{halts} halts"] if (halts := report.health.counts["halts"]) else []),
+        *([f"{halts} halts"] if (halts := report.health.counts.get("halts", 0)) else []),
         *([f"{sum(report.refusals.values())} refused by risk"] if report.refusals else []),
     ]
     return ", ".join(parts)

@@ -37,6 +37,14 @@ def chosen_report(
     return report, kept_at(place, report)
 
 
+def backtest_report(run: Path) -> tuple[Report, Path]:
+    """The report of a backtest, and where its page is kept: beside it."""
+    from hftd.commands.report_backtest import PAGE, folder_of, report_of_backtest
+
+    folder = folder_of(run)
+    return report_of_backtest(folder), folder / PAGE
+
+
 def kept_at(state: Path, report: Report) -> Path:
     """The file of a report: STATE/reports/2026-11-20.html, or FIRST_LAST.html of several sessions."""
     name = report.days[0] if len(report.days) == 1 else f"{report.days[0]}_{report.days[-1]}"

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from hftd.analytics.report import report_of
 from hftd.analytics.session import SessionStory
 from hftd.domain.commands import OrderRefused, SignalDropped, SignalRaised, TradingStopped
 from hftd.domain.convert import SECOND_NS
@@ -13,6 +14,7 @@ from hftd.domain.events import (
     OrderReported,
     PortfolioCarried,
     PrintQuarantined,
+    Remark,
     TradingHalted,
     TradingResumed,
 )
@@ -69,6 +71,7 @@ def test_incidents_are_told_in_order():
     script.add(TradingHalted(now, "manual", "lunch")).add(TradingResumed(now + 1, "back"))
     script.add(PrintQuarantined(now + 2, "SPY", now, "a jump", "1/1/1/1")).add(ModelFaulted(now + 3, "toy", 2, "ouch"))
     script.bar(100.0, TradingStopped("toy", "max_daily_loss", "too much"))
+    script.add(Remark(script.now_ns, "feed.down", "data"))
     told = [(incident.name, incident.detail) for incident in script.story().incidents]
     assert told == [
         ("trading.halted", "manual: lunch"),
@@ -76,7 +79,9 @@ def test_incidents_are_told_in_order():
         ("print.quarantined", "SPY: a jump: 1/1/1/1"),
         ("model.faulted", "toy: ouch"),
         ("trading.halted", "max_daily_loss of toy: too much"),
+        ("feed.down", "data"),
     ]
+    assert report_of([script.story()]).health.counts["sockets lost"] == 1
 
 
 def test_a_rejected_order_tells_the_brokers_reason():

@@ -4,6 +4,7 @@ import csv
 import io
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,10 @@ from hftd.errors import StateError
 from hftd.journal import journal_path
 from tests.analytics.test_reading import written
 from tests.analytics.told import DAY, Script, round_trip
-from tests.running import Home
+from tests.running import Home, write_tape
+
+RISING = [(30, 100.0, 1001), (31, 100.0, 3100), (32, 101.0, 1001), (33, 102.0, 1001), (34, 102.0, 1001)]
+"""Minutes on which the toy rule buys before the price rises."""
 
 
 def test_the_last_session_on_the_terminal_and_as_a_page(home: Home) -> None:
@@ -71,3 +75,19 @@ def test_a_report_is_whole_or_not_there(home: Home) -> None:
     with pytest.raises(StateError):
         write_report(report, home.folder / "full")  # a folder is in its place
     assert not list(home.folder.glob(".full*"))
+
+
+def test_a_backtest_is_reported_like_a_session(home: Home, tmp_path: Path) -> None:
+    rows = [(f"2019-02-11T14:{minute}:00Z", price, volume) for minute, price, volume in RISING]
+    data = write_tape(tmp_path / "bars.csv", rows)
+    assert home.run("backtest", "volume_17_31", "--data", data, "--out", "backtests/mine").status == 0
+    told = home.run("report", "--backtest", "mine")
+    assert told.status == 0, told
+    assert told.out.startswith("Backtest of volume_17_31, 2019-02-11 to 2019-02-11: P&L")
+    page = (home.folder / "backtests" / "mine" / "report.html").read_text()
+    assert page.count("<svg") == 3 and "What is missing" not in page
+    assert home.run("report", "--backtest", "mine", "--csv").out.count("\n") == 3
+    (home.folder / "backtests" / "mine" / "bars.parquet").unlink()
+    assert "missing: bars.parquet is not there" in home.run("report", "--backtest", "backtests/mine").out
+    other = home.run("report", "--backtest", "yours")
+    assert other.status == 78 and "yours: no backtest there; kept are mine" in other.log

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hftd.domain.commands import SignalDropped, SignalRaised, SubmitOrder
-from hftd.domain.events import BarReceived
+from hftd.domain.events import BarReceived, Remark
 from tests.running import Ended, ExchangeProcess, Home, signed_quantity, write_tape
 
 DAY = "2019-02-11"
@@ -57,6 +57,8 @@ def test_a_killed_daemon_goes_on_where_it_was(home: Home, tape: Path, line: str)
     assert len(ended.lines("session.recovered")) == 1
     assert "Traceback" not in ended.log
     settled(home, ended)
+    assert [remark.name for remark in home.events(Remark)].count("session.recovered") == 1
+    assert home.run("report", "--json").json["health"]["counts"]["restarts"] == 1
 
 
 DEADLY = '''
