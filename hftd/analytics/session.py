@@ -5,10 +5,11 @@ them from a journal is `reading`; what is made of the story is `report`. Money i
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from hftd.domain import commands, events
@@ -17,7 +18,6 @@ from hftd.domain.market import Bar
 from hftd.domain.orders import ExecutionReport, OrderRequest, ReportKind
 from hftd.domain.session import Session
 from hftd.engine.engine import Engine
-from hftd.engine.order_states import FILLS
 from hftd.engine.risk import Limits
 from hftd.engine.state import OrderState, RunningModel
 from hftd.engine.tally import Tally
@@ -130,6 +130,7 @@ class SessionStory:
         self._is_news = False
         self.orders: dict[str, Order] = {}
         self.executions: list[Execution] = []
+        self._open: dict[str, Order] = {}
         self.decisions: list[Decision] = []
         self.incidents: list[Incident] = []
         self.refusals: Counter[str] = Counter()
@@ -152,6 +153,8 @@ class SessionStory:
         self.engine.follow(event, followed)
         self.tally.add(event, followed)
         now_ns = self.engine.time_ns if received_ns is None else received_ns
+        if followed or isinstance(event, events.OrderReported):
+            self._catch_up(event, followed, now_ns)
         if teller := _EVENTS.get(type(event)):
             teller(self, event, source, now_ns)
         for command in followed:
@@ -226,41 +229,59 @@ class SessionStory:
 
     # -- orders --------------------------------------------------------------------------------------------------
 
-    def _on_report(self, event: events.OrderReported, _source: str, now_ns: int) -> None:
-        report = event.report
-        order, known = self.orders.get(report.client_order_id), self.engine.orders.get(report.client_order_id)
-        if order is None or known is None:
+    def _catch_up(self, event: events.Event, out: Iterable[commands.Command], now_ns: int) -> None:
+        """Bring our orders to where the engine has them: those sent, those crossed inside, and those that the broker
+        made as exits or successors."""
+        reasons = {one.order.client_order_id: one.reason for one in out if isinstance(one, commands.SubmitOrder)}
+        self._enter_new(reasons, now_ns)
+        for id in list(self._open):
+            self._bring_up(id, event.time_ns, now_ns)
+        if isinstance(event, events.OrderReported):
+            self._take_report(event.report, now_ns)
+
+    def _enter_new(self, reasons: Mapping[str, str], now_ns: int) -> None:
+        known = self.engine.orders
+        new = list(islice(reversed(known.values()), len(known) - len(self.orders)))
+        for state in reversed(new):
+            id = state.request.client_order_id
+            self._open[id] = self.orders[id] = Order(
+                decided_ns=now_ns,
+                model_id=state.owner.model_id,
+                request=state.request,
+                reference_price=state.reference_price,
+                why=reasons.get(id, f"exit of {state.parent}" if state.parent else ""),
+                cash=self.engine.cash,
+                equity=self.engine.equity,
+            )
+
+    def _bring_up(self, id: str, time_ns: int, now_ns: int) -> None:
+        order, state = self.orders[id], self.engine.orders[id]
+        if state.filled_quantity > order.filled_quantity:
+            self._on_fill(order, state, time_ns, now_ns)
+        order.request, order.status = state.request, str(state.status)
+        if state.status.is_terminal:
+            self._open.pop(id, None)
+
+    def _take_report(self, report: ExecutionReport, now_ns: int) -> None:
+        order = self.orders.get(report.client_order_id)
+        if order is None:
             self.counts["foreign_reports"] += 1
             return
-        if report.kind in FILLS and known.filled_quantity > order.filled_quantity:
-            self._on_fill(order, known, report, now_ns)
-        order.status = str(known.status)
+        self._bring_up(report.client_order_id, report.time_ns, now_ns)  # one that is over may be filled late
         order.reconciled |= report.reconciled
         if report.kind is ReportKind.REJECTED:
             order.problem = report.reason or "no reason given"
 
-    def _on_fill(self, order: Order, known: OrderState, report: ExecutionReport, now_ns: int) -> None:
-        quantity = known.filled_quantity - order.filled_quantity
-        notional = known.filled_notional - order.filled_notional
-        order.filled_quantity, order.filled_notional = known.filled_quantity, known.filled_notional
+    def _on_fill(self, order: Order, state: OrderState, time_ns: int, now_ns: int) -> None:
+        quantity = state.filled_quantity - order.filled_quantity
+        notional = state.filled_notional - order.filled_notional
+        order.filled_quantity, order.filled_notional = state.filled_quantity, state.filled_notional
         order.heard_ns = now_ns
         order.cash, order.equity = self.engine.cash, self.engine.equity
         sign, symbol = order.request.side.sign, order.request.symbol
         if order.reference_price is not None:
             order.slippage += sign * (float(notional) - order.reference_price * float(quantity))
-        price = notional / quantity
-        self.executions.append(Execution(report.time_ns, order.model_id, symbol, sign * quantity, price))
-
-    def _on_submitted(self, command: commands.SubmitOrder, now_ns: int) -> None:
-        self.orders[command.order.client_order_id] = Order(
-            decided_ns=now_ns,
-            model_id=command.model_id,
-            request=command.order,
-            reference_price=command.reference_price,
-            why=command.reason,
-            cash=self.engine.cash,
-            equity=self.engine.equity,
-        )
+        self.executions.append(Execution(time_ns, order.model_id, symbol, sign * quantity, notional / quantity))
 
     # -- decisions -----------------------------------------------------------------------------------------------
 
@@ -279,6 +300,9 @@ class SessionStory:
     def _on_dropped(self, command: commands.SignalDropped, _now_ns: int) -> None:
         self.drops[command.cause] += 1
         self._end(command.model_id, command.symbol, command.cause.replace("_", " "))
+
+    def _on_order_dropped(self, command: commands.OrderDropped, _now_ns: int) -> None:
+        self.drops[command.cause] += 1
 
     def _on_refused(self, command: commands.OrderRefused, _now_ns: int) -> None:
         self.refusals[command.rule] += 1
@@ -336,7 +360,6 @@ _EVENTS: dict[type, Callable[[SessionStory, Any, str, int], None]] = {
     events.BarReceived: SessionStory._on_bar,
     events.BarCorrected: SessionStory._on_correction,
     events.Remark: SessionStory._on_remark,
-    events.OrderReported: SessionStory._on_report,
     events.PortfolioCarried: SessionStory._on_carried,
     events.SessionOpened: SessionStory._on_opened,
     events.SessionClosed: SessionStory._on_closed,
@@ -347,6 +370,6 @@ _COMMANDS: dict[type, Callable[[SessionStory, Any, int], None]] = {
     commands.SignalRaised: SessionStory._on_signal,
     commands.SignalDropped: SessionStory._on_dropped,
     commands.OrderRefused: SessionStory._on_refused,
-    commands.SubmitOrder: SessionStory._on_submitted,
+    commands.OrderDropped: SessionStory._on_order_dropped,
     commands.TradingStopped: SessionStory._on_stopped,
 }
