@@ -11,12 +11,15 @@ import argparse
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from hftd.backtest.compiled import CompiledDriver
 from hftd.backtest.lean import LeanDriver
 from hftd.backtest.plain import PlainDriver
 from hftd.backtest.record import trades_hash
@@ -27,6 +30,7 @@ from hftd.domain.session import Session
 from hftd.engine.risk import Limits
 from hftd.exchange.market.columns import BarColumns
 from hftd.exchange.venue.fees import Fees
+from hftd.model.compiled import CompiledModel
 from hftd.model.load import load_model
 
 ROOT = Path(__file__).parents[1]
@@ -82,6 +86,36 @@ def measured(driver: type[PlainDriver] | type[LeanDriver], task: Task, repeats: 
     return best, ran.tally.bars, ran.tally.fills, trades_hash(ran.record.fills)
 
 
+class Compiled(CompiledModel):
+    """The toy rule as one function of numbers."""
+
+    sell_multiple: int = 17
+    buy_multiple: int = 31
+    quantity: int = 5
+
+    @staticmethod
+    def decide(bar: Any, parameters: Any, memory: Any) -> int:
+        if bar.volume % parameters.sell_multiple == 0:
+            return -int(parameters.quantity)
+        return int(parameters.quantity) if bar.volume % parameters.buy_multiple == 0 else 0
+
+
+def compiled(task: Task) -> Task:
+    return replace(task, subject=replace(task.subject, cls=Compiled))
+
+
+def kernels(task: Task) -> float:
+    """Bars a second of decisions, account, fees and equity, in memory that was used before: as in a row of runs."""
+    best, driver = 0.0, CompiledDriver(task, CALENDAR)
+    driver.run()
+    for _ in range(REPEATS):
+        driver.account.begin()
+        began = time.process_time()
+        driver.run()
+        best = max(best, len(driver.columns) / (time.process_time() - began))
+    return best
+
+
 def bare_loop(task: Task) -> float:
     """Bars a second of nothing but the loop: bars made, the model asked, its answer thrown away. A ceiling."""
     (columns,) = task.bars.values()
@@ -107,12 +141,17 @@ def main() -> None:
     options = parser.parse_args()
     small, large = task_of(options.plain_bars), task_of(options.bars)
     measured(LeanDriver, small, 1)
+    measured(CompiledDriver, compiled(small), 1)
     print(f"{'driver':34} {'bars/s':>14} {'bars':>12} {'fills':>10}")
     plain = measured(PlainDriver, small, 1)
     show("hftd, plain driver", *plain[:3])
     lean = measured(LeanDriver, small, 1)
     assert plain[3] == lean[3], "the drivers part"
     show("hftd, lean driver", *measured(LeanDriver, large, REPEATS)[:3])
+    fast = measured(CompiledDriver, compiled(large), REPEATS)
+    assert fast[3] == measured(LeanDriver, large, 1)[3], "the drivers part"
+    show("hftd, compiled driver", *fast[:3])
+    show("  the same run again, memory warm", kernels(compiled(large)), fast[1], fast[2])
     show("a bare Python loop over its bars", bare_loop(small), options.plain_bars, 0)
     sys.stdout.flush()
     subprocess.run(

@@ -35,7 +35,7 @@ LatencyOption = Annotated[
 ]
 CashOption = Annotated[float | None, typer.Option(min=0, metavar="DOLLARS", help="What to begin with")]
 DriverOption = Annotated[
-    Literal["auto", "plain", "lean"],
+    Literal["auto", "plain", "lean", "compiled"],
     typer.Option(help="auto: the fastest that does the same"),
 ]
 JobsOption = Annotated[int, typer.Option(min=0, metavar="N", help="Processes at once; 0: one for each processor")]

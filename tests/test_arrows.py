@@ -27,7 +27,7 @@ EVERYTHING = (
 )
 
 MAY_IMPORT: dict[str, set[str]] = {
-    "": {"domain", "model.contract", "backtest"},
+    "": {"domain", "model.contract", "model.compiled", "backtest"},
     "errors": set(),
     "wording": set(),
     "hosts": set(),
@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "calendar": {"domain", "errors"},
     "model.contract": {"domain"} | WORDS,
     "model.parameters": {"domain", "model.contract"} | WORDS,
+    "model.compiled": {"domain", "model.contract"},
     "model": {"domain", "engine", "model.contract", "model.parameters"} | WORDS,
     "engine": {"domain", "model.contract"},
     "data": {"domain"} | WORDS,
@@ -52,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": {"domain", "model"} | WORDS,
     "state": {"errors"},
     "logs": TIME | {"domain"},
-    "backtest": {"model", "settings", "data", "analytics"}
+    "backtest": {"model", "model.compiled", "settings", "data", "analytics"}
     | {"exchange.book", "exchange.market", "exchange.venue"}
     | TIME
     | PURE

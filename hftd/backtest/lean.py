@@ -224,15 +224,19 @@ class Account:
     def __init__(self, driver: LeanDriver) -> None:
         task, count = driver.task, len(driver.columns)
         self._driver = driver
-        self.state = np.zeros(len(State), np.int64)
-        self.worth = np.zeros(len(kernel.Worth), np.float64)
-        self.state[State.CASH] = int(task.terms.cash * TICKS_PER_DOLLAR)
+        self.begin()
         self.fills = np.zeros((0, 6), np.int64)
-        self.equity = np.zeros((3, count))
+        self.equity = np.empty((3, count))
         self._bounds, self._dollars = _bounds_of(task), _dollars_of(task)
         self._charges = _charges_of(task)
         self._noted = 0
         self._decisions = np.zeros((0, 3), np.int64)
+
+    def begin(self) -> None:
+        """Stand before the first session, with nothing but cash."""
+        self.state = np.zeros(len(State), np.int64)
+        self.worth = np.zeros(len(kernel.Worth), np.float64)
+        self.state[State.CASH] = int(self._driver.task.terms.cash * TICKS_PER_DOLLAR)
 
     def advance(self, until: int, decisions: npt.NDArray[np.int64] | None = None) -> None:
         """Live on to row `until`. Raises NotCovered."""
@@ -297,15 +301,17 @@ def _nothing(answer: Any) -> None:
 
 def _played(columns: BarColumns, sessions: Any) -> tuple[BarColumns, npt.NDArray[np.int64]]:
     """The bars inside the sessions, and for each session its rows and hours."""
-    edges = np.array([np.searchsorted(columns.time_ns, (each.open_ns, each.close_ns)) for each in sessions])
-    inside = np.zeros(len(columns), dtype=bool)
-    for first, end in edges.tolist():
-        inside[first:end] = True
+    hours = np.array([(each.open_ns, each.close_ns) for each in sessions], np.int64)
+    edges = np.searchsorted(columns.time_ns, hours)
     counts = edges[:, 1] - edges[:, 0]
     ends = np.cumsum(counts)
-    hours = [(each.open_ns, each.close_ns) for each in sessions]
-    rows = np.column_stack((ends - counts, ends, np.array(hours, np.int64)))
-    return (columns if inside.all() else columns.rows(inside)), np.ascontiguousarray(rows, np.int64)
+    rows = np.ascontiguousarray(np.column_stack((ends - counts, ends, hours)), np.int64)
+    if ends[-1] == len(columns):
+        return columns, rows
+    marks = np.zeros(len(columns) + 1, np.int64)
+    np.add.at(marks, edges[:, 0], 1)
+    np.add.at(marks, edges[:, 1], -1)
+    return columns.rows(np.cumsum(marks[:-1]) > 0), rows
 
 
 def _admitted(symbol: str, columns: BarColumns, prices: Any, sessions: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:

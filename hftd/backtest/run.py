@@ -5,6 +5,7 @@ from decimal import Decimal
 from time import perf_counter
 from typing import Any
 
+from hftd.backtest.compiled import CompiledDriver
 from hftd.backtest.lean import LeanDriver, NotCovered
 from hftd.backtest.plain import PlainDriver
 from hftd.backtest.record import Record, trades_hash
@@ -14,6 +15,7 @@ from hftd.calendar import Calendar
 from hftd.engine.tally import Tally
 from hftd.errors import ConfigurationError
 from hftd.exchange.market.columns import BarColumns
+from hftd.model.compiled import CompiledModel
 
 Progress = Callable[[int], None]
 
@@ -25,29 +27,36 @@ def run_task(task: Task, progress: Progress = lambda done: None, driver: str = "
     """
     ran, why, seconds = _run(task, Calendar(), progress, driver)
     summary = summary_of(task, ran.record, ran.tally, ran.positions)
-    summary |= {"driver": "lean" if isinstance(ran, LeanDriver) else "plain", "why": why, "seconds": round(seconds, 3)}
+    summary |= {"driver": NAMES[type(ran)], "why": why, "seconds": round(seconds, 3)}
     return Result(summary, frames_of(ran.record, played_bars(task)))
 
 
-def _run(
-    task: Task, calendar: Calendar, progress: Progress, driver: str
-) -> tuple[PlainDriver | LeanDriver, str, float]:
+Driver = PlainDriver | LeanDriver
+NAMES: dict[type[Driver], str] = {PlainDriver: "plain", LeanDriver: "lean", CompiledDriver: "compiled"}
+
+
+def _run(task: Task, calendar: Calendar, progress: Progress, driver: str) -> tuple[Driver, str, float]:
     """The driver that has run, why none that is faster did, and how long it took in wall seconds."""
     why = ""
-    if driver != "plain":
+    for kind in _drivers_for(task, driver):
+        began = perf_counter()
         try:
-            began = perf_counter()
-            lean = LeanDriver(task, calendar)
-            lean.run(progress)
-            return lean, why, perf_counter() - began
+            ran = kind(task, calendar)
+            ran.run(progress)
+            return ran, why, perf_counter() - began
         except NotCovered as error:
-            why = f"the plain driver ran, for the lean one does not cover {error}"
-            if driver == "lean":
-                raise ConfigurationError(f"the lean driver does not cover {error}; leave --driver out") from error
-    began = perf_counter()
-    plain = PlainDriver(task, calendar)
-    plain.run(progress)
-    return plain, why, perf_counter() - began
+            if driver != "auto":
+                raise ConfigurationError(f"the {driver} driver does not cover {error}; leave --driver out") from error
+            why = f"no faster driver covers {error}"
+    raise AssertionError("the plain driver covers everything")
+
+
+def _drivers_for(task: Task, driver: str) -> list[type[Driver]]:
+    """Those to be tried, the fastest first."""
+    if driver != "auto":
+        return [kind for kind, name in NAMES.items() if name == driver]
+    compiled = [CompiledDriver] if issubclass(task.subject.cls, CompiledModel) else []
+    return [*compiled, LeanDriver, PlainDriver]
 
 
 def played_bars(task: Task) -> dict[str, BarColumns]:

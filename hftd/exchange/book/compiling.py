@@ -22,17 +22,20 @@ from numba.core.caching import UserProvidedCacheLocator
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def compiled(signature: str) -> Callable[[Function], Function]:
-    """Compile for `signature` when the module is loaded, or take it from the cache. Callable from compiled code too."""
+def compiled(signature: str, *, counts: bool = True) -> Callable[[Function], Function]:
+    """Compile for `signature` when the module is loaded, or take it from the cache. Callable from compiled code too.
+
+    Without `counts` no references are counted: for functions that allocate nothing, nor do those they call.
+    """
 
     def decorate(function: Function) -> Function:
         _bring_along(Path(function.__code__.co_filename).parent)
         try:
-            return _compile(function, signature, cache=True)
+            return _compile(function, signature, cache=True, counts=counts)
         except RuntimeError as error:
             if "no locator available" not in str(error):
                 raise
-            return _compile(function, signature, cache=False)
+            return _compile(function, signature, cache=False, counts=counts)
 
     return decorate
 
@@ -56,8 +59,9 @@ def _bring_along(folder: Path) -> None:
                     draft.replace(place / file.name)
 
 
-def _compile(function: Function, signature: str, *, cache: bool) -> Function:
-    return cast(Function, numba.njit(signature, error_model="numpy", cache=cache)(function))
+def _compile(function: Function, signature: str, *, cache: bool, counts: bool) -> Function:
+    unlisted: Any = {"_nrt": counts}  # an option that numba's own stubs leave out
+    return cast(Function, numba.njit(signature, error_model="numpy", cache=cache, **unlisted)(function))
 
 
 def inlined(function: Function) -> Function:
