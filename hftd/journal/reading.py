@@ -19,12 +19,13 @@ _COMMANDS: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 
 
 _ENTRIES = """
-    SELECT sequence AS event, 0 AS command, time_ns, received_ns, source, kind, body FROM events
-        WHERE sequence > :event AND {}
+    SELECT sequence AS event, 0 AS command, time_ns, received_ns, source, kind, body, {event_is_sound} FROM events
+        WHERE sequence > :event AND {events}
     UNION ALL
-    SELECT event_sequence, commands.sequence, time_ns, received_ns, source, commands.kind, commands.body
+    SELECT event_sequence, commands.sequence, time_ns, received_ns, source, commands.kind, commands.body,
+            {command_is_sound}
         FROM commands JOIN events ON events.sequence = event_sequence
-        WHERE commands.sequence > :command AND {}
+        WHERE commands.sequence > :command AND {commands}
     ORDER BY event, command"""
 _OF_ALL = ("true", "true")
 _OF_ORDER = (
@@ -69,9 +70,11 @@ class Message(msgspec.Struct, frozen=True):
 class Reader:
     """What a journal holds. Every method raises StateError when the file turns out to be damaged."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, version: int = schema.SCHEMA_VERSION) -> None:
         self.path = path
         self._connection = connection
+        schema.make_functions(connection)
+        self._event_is_sound, self._command_is_sound = schema.is_sound(version)
 
     def meta(self) -> dict[str, str]:
         """Everything set: schema_version, run_id, session, and what its writer added."""
@@ -86,8 +89,9 @@ class Reader:
 
     def events(self) -> Iterator[tuple[int, Event]]:
         """(sequence, event) in the order in which they were stepped."""
-        for sequence, body in self._rows("SELECT sequence, body FROM events ORDER BY sequence"):
-            yield sequence, self._decoded(_EVENTS, body, f"event {sequence}")
+        statement = f"SELECT sequence, body, {self._event_is_sound} FROM events ORDER BY sequence"
+        for sequence, body, is_sound in self._rows(statement):
+            yield sequence, self._decoded(_EVENTS, body, f"event {sequence}", is_sound)
 
     def entries(self, after: tuple[int, int] = (0, 0), client_order_id: str = "") -> Iterator[Entry]:
         """Events, each with what followed from it, in order; both as they stand at this moment.
@@ -96,10 +100,15 @@ class Reader:
         given. A command comes into the file after its event, so whoever follows asks again after the highest of each.
         """
         values = {"event": after[0], "command": after[1], "order": client_order_id}
-        for sequence, command, time_ns, received_ns, source, kind, body in self._rows(
-            _ENTRIES.format(*(_OF_ORDER if client_order_id else _OF_ALL)), values
-        ):
-            told = self._decoded(_BODIES, body, f"{kind} of event {sequence}")
+        events, commands = _OF_ORDER if client_order_id else _OF_ALL
+        statement = _ENTRIES.format(
+            events=events,
+            commands=commands,
+            event_is_sound=self._event_is_sound,
+            command_is_sound=self._command_is_sound,
+        )
+        for sequence, command, time_ns, received_ns, source, kind, body, is_sound in self._rows(statement, values):
+            told = self._decoded(_BODIES, body, f"{kind} of event {sequence}", is_sound)
             yield Entry(sequence, command, time_ns, received_ns, source, kind, told)
 
     def messages(self) -> Iterator[Message]:
@@ -120,9 +129,11 @@ class Reader:
     def commands(self, event_sequence: int | None = None) -> Iterator[tuple[int, Command]]:
         """(event_sequence, command) in the order in which they were decided; of one event if it is given."""
         where, values = ("", ()) if event_sequence is None else ("WHERE event_sequence = ?", (event_sequence,))
-        statement = f"SELECT sequence, event_sequence, body FROM commands {where} ORDER BY sequence"
-        for sequence, of_event, body in self._rows(statement, values):
-            yield of_event, self._decoded(_COMMANDS, body, f"command {sequence}")
+        columns = f"sequence, event_sequence, body, {self._command_is_sound}"
+        for sequence, of_event, body, is_sound in self._rows(
+            f"SELECT {columns} FROM commands {where} ORDER BY sequence", values
+        ):
+            yield of_event, self._decoded(_COMMANDS, body, f"command {sequence}", is_sound)
 
     def close(self) -> None:
         """Let go of the file. Closing twice does no harm."""
@@ -142,7 +153,10 @@ class Reader:
         except sqlite3.Error as error:
             raise schema.state_error(self.path, error) from error
 
-    def _decoded(self, decoder: msgspec.json.Decoder[Any], body: str, name: str) -> Any:
+    def _decoded(self, decoder: msgspec.json.Decoder[Any], body: str, name: str, is_sound: int) -> Any:
+        if not is_sound:
+            found = "it is not what was written: its checksum is another"
+            raise StateError(f"{self.path}: {name} cannot be read ({found}): {body[:200]}")
         try:
             return decoder.decode(body)
         except (msgspec.DecodeError, ValueError) as error:
@@ -155,8 +169,8 @@ def open_reader(path: Path) -> Reader:
         raise StateError(f"{path}: there is no such journal")
     connection = schema.guarded(path, lambda: sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True))
     try:
-        schema.verify(connection, path)
+        version = schema.version_of(schema.verify(connection, path))
     except BaseException:
         connection.close()
         raise
-    return Reader(path, connection)
+    return Reader(path, connection, version)

@@ -1,32 +1,39 @@
-"""The tables of a journal, and the check that a file holds them.
+"""The tables of a journal, the check that a file holds them, and the way from an older hftd's tables to these.
 
     meta      key, value: schema_version, run_id, session (its day) and what else was set, as text
-    events    sequence, time_ns (when it was known), received_ns (the clock when it came in), source, kind, body
-    commands  sequence, event_sequence (the event that it follows from), model_id, client_order_id, kind, body
+    events    sequence, time_ns (when it was known), received_ns (the clock when it came in), source, kind, body,
+              checksum
+    commands  sequence, event_sequence (the event that it follows from), model_id, client_order_id, kind, body,
+              checksum
     models    model_id, fingerprint, symbols, parameters
     reports   a view of the events of kind order.reported, one column a field of the execution report
 
 `kind` is the `noun.verb` name. `body` is the event or command as JSON, Decimals as text; fields at their default are
 left out, and are NULL in the view. `symbols` and `parameters` are JSON. Times are nanoseconds since 1970 UTC.
+`checksum` is the CRC-32 (ISO 3309) of the other columns' text with a | between two, those of an event from `sequence`
+on, those of a command from `event_sequence` on.
+
+The history of schema versions: 2 added the checksums.
 """
 
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
+from zlib import crc32
 
 from hftd.errors import StateError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _TABLES = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE events (
         sequence INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, received_ns INTEGER NOT NULL,
-        source TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL)""",
+        source TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL, checksum INTEGER NOT NULL DEFAULT 0)""",
     """CREATE TABLE commands (
         sequence INTEGER PRIMARY KEY, event_sequence INTEGER NOT NULL REFERENCES events, model_id TEXT NOT NULL,
-        client_order_id TEXT, kind TEXT NOT NULL, body TEXT NOT NULL)""",
+        client_order_id TEXT, kind TEXT NOT NULL, body TEXT NOT NULL, checksum INTEGER NOT NULL DEFAULT 0)""",
     "CREATE INDEX commands_by_event ON commands (event_sequence)",
     "CREATE INDEX commands_by_order ON commands (client_order_id) WHERE client_order_id IS NOT NULL",
     """CREATE TABLE models (
@@ -47,7 +54,55 @@ _REPORT_FIELDS = (
 )
 _REPORTS = "CREATE VIEW reports AS SELECT sequence, time_ns, received_ns, {} FROM events WHERE kind = 'order.reported'"
 
+_EVENT_SUM = "checksum_of(sequence, time_ns, received_ns, source, events.kind, events.body)"
+_COMMAND_SUM = "checksum_of(event_sequence, model_id, client_order_id, commands.kind, commands.body)"
+
 Result = TypeVar("Result")
+
+
+def checksum_of(*columns: object) -> int:
+    """What is kept of a row's columns, to know a row that was changed afterwards. NULL counts as an empty text."""
+    return crc32("|".join(["" if column is None else str(column) for column in columns]).encode())
+
+
+def is_sound(version: int) -> tuple[str, str]:
+    """SQL for whether a row of `events`, and one of `commands`, is as it was written, by a file of schema `version`."""
+    if version < 2:
+        return "1", "1"
+    return f"events.checksum = {_EVENT_SUM}", f"commands.checksum = {_COMMAND_SUM}"
+
+
+def make_functions(connection: sqlite3.Connection) -> None:
+    """Let `connection` check rows."""
+    connection.create_function("checksum_of", -1, checksum_of, deterministic=True)
+
+
+# From one version to the next ----------------------------------------------------------------------------------------
+
+_ADD_CHECKSUMS = (
+    "ALTER TABLE events ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE commands ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0",
+    f"UPDATE events SET checksum = {_EVENT_SUM}",
+    f"UPDATE commands SET checksum = {_COMMAND_SUM}",
+)
+_MIGRATIONS: dict[int, tuple[str, ...]] = {1: _ADD_CHECKSUMS}
+"""What makes of a file of each version one of the next."""
+
+
+def migrate(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    """Bring a file of schema `version` to today's: all of it or, if we are killed meanwhile, nothing."""
+    if version == SCHEMA_VERSION:
+        return
+
+    def run() -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        for old in range(version, SCHEMA_VERSION):
+            for statement in _MIGRATIONS[old]:
+                connection.execute(statement)
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (str(SCHEMA_VERSION),))
+        connection.execute("COMMIT")
+
+    guarded(path, run)
 
 
 def create(connection: sqlite3.Connection, meta: dict[str, str]) -> None:
@@ -73,6 +128,21 @@ def check_soundness(connection: sqlite3.Connection, path: Path) -> None:
         raise damaged(path, found)
 
 
+def check_numbers(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise StateError if an event is missing between two others, or a command has lost its event."""
+    count, last = guarded(path, connection.execute("SELECT count(*), coalesce(max(sequence), 0) FROM events").fetchone)
+    if count != last:
+        raise damaged(path, f"{last - count} of its {last} events are missing")
+    orphans = "SELECT count(*) FROM commands WHERE event_sequence NOT IN (SELECT sequence FROM events)"
+    if lost := guarded(path, connection.execute(orphans).fetchone)[0]:
+        raise damaged(path, f"the events of {lost} commands are missing")
+
+
+def version_of(meta: dict[str, str]) -> int:
+    """The schema that a file has."""
+    return int(meta["schema_version"])
+
+
 def verify(connection: sqlite3.Connection, path: Path) -> dict[str, str]:
     """The meta of a journal that this hftd can read. Raises StateError for anything else that the file may be."""
     tables = guarded(path, lambda: {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")})
@@ -80,7 +150,7 @@ def verify(connection: sqlite3.Connection, path: Path) -> dict[str, str]:
         raise StateError(f"{path}: an SQLite file, but no journal of hftd; move it elsewhere")
     meta = guarded(path, lambda: dict(connection.execute("SELECT key, value FROM meta")))
     try:
-        version = int(meta["schema_version"])
+        version = version_of(meta)
     except (KeyError, ValueError) as error:
         raise damaged(path, "its table meta has no schema_version") from error
     if version > SCHEMA_VERSION:

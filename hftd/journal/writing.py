@@ -3,7 +3,8 @@
 Durability is a group commit. `append_event` only adds to the current group; `commit` puts the group into the file, and
 `append_commands` does so too. What is in the file survives a kill of the process at any instruction. It is forced to
 the disk at checkpoints and on closing only (synchronous NORMAL): a power failure may cost the last groups, never the
-file. So a driver appends events, commits before it asks a model, appends commands, and sends.
+file. Checkpoints are rare, for the disk takes its time: a session of bars has none before its close. So a driver
+appends events, commits before it asks a model, appends commands, and sends.
 
 A group that cannot be written (the disk is full) is undone as a whole and the StateError says why: the journal is then
 as after the last commit, `sequence` too, and the same events may be appended again once there is room.
@@ -28,9 +29,14 @@ from hftd.journal.reading import Reader, open_reader
 BUSY_S = 2.0
 """How long a commit waits for another process that holds the file, before it is an error."""
 
+CHECKPOINT_PAGES = 16_384
+"""How far the write-ahead log grows before it is brought into the file: 64 MB, of 4096 bytes a page."""
+
 _ENCODER = msgspec.json.Encoder(decimal_format="string")
-_ADD_EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)"
-_ADD_COMMAND = "INSERT INTO commands (event_sequence, model_id, client_order_id, kind, body) VALUES (?, ?, ?, ?, ?)"
+_ADD_EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)"
+_ADD_COMMAND = (
+    "INSERT INTO commands (event_sequence, model_id, client_order_id, kind, body, checksum) VALUES (?, ?, ?, ?, ?, ?)"
+)
 
 
 class Journal(Reader):
@@ -42,7 +48,7 @@ class Journal(Reader):
 
     @classmethod
     def open(cls, path: Path, session: Session, run_id: str) -> Self:
-        """Begin the journal of `session` at `path`, or go on with it after a restart.
+        """Begin the journal of `session` at `path`, or go on with it after a restart; an older schema is brought up.
 
         Raises StateError if the file cannot be written, is damaged, is no journal, has a newer schema, or is of
         another run or session.
@@ -53,7 +59,11 @@ class Journal(Reader):
             if schema.guarded(path, lambda: schema.is_empty(connection)):
                 schema.guarded(path, lambda: schema.create(connection, meta))
             schema.check_soundness(connection, path)
-            _refuse_foreign(path, schema.verify(connection, path), meta)
+            found = schema.verify(connection, path)
+            _refuse_foreign(path, found, meta)
+            schema.check_numbers(connection, path)
+            schema.make_functions(connection)
+            schema.migrate(connection, path, schema.version_of(found))
             _write_ahead(path, connection)  # last, so that a file which is not ours is left as it was
             return cls(path, connection)
         except BaseException:
@@ -69,7 +79,7 @@ class Journal(Reader):
         """Add an event to the current group and return its sequence. It is safe after the next commit."""
         sequence = self.sequence + 1
         row = (sequence, event.time_ns, received_ns, source, name_of(event), _json(event))
-        self._write(_ADD_EVENT, row)
+        self._write(_ADD_EVENT, (*row, schema.checksum_of(*row)))
         self.sequence = sequence
         return sequence
 
@@ -77,7 +87,7 @@ class Journal(Reader):
         """Write the commands that followed from an event, and commit: when this returns they may be sent."""
         for command in commands:
             row = (event_sequence, command.model_id, _order_of(command), name_of(command), _json(command))
-            self._write(_ADD_COMMAND, row)
+            self._write(_ADD_COMMAND, (*row, schema.checksum_of(*row)))
         self.commit()
 
     def set_meta(self, key: str, value: str) -> None:
@@ -138,7 +148,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _write_ahead(path: Path, connection: sqlite3.Connection) -> None:
-    for setting in ("journal_mode = WAL", "synchronous = NORMAL"):
+    for setting in ("journal_mode = WAL", "synchronous = NORMAL", f"wal_autocheckpoint = {CHECKPOINT_PAGES}"):
         schema.guarded(path, partial(connection.execute, f"PRAGMA {setting}"))
 
 

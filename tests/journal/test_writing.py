@@ -1,10 +1,12 @@
 import os
+import re
 import resource
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -126,7 +128,7 @@ def test_meta_and_models(journal, path):
     journal.add_model("toy", "bb", [], {})
     with Journal.read(path) as reader:
         assert reader.meta() == {
-            "schema_version": "1",
+            "schema_version": "2",
             "run_id": RUN,
             "session": "2026-11-27",
             "account_id": "two",
@@ -200,7 +202,7 @@ def test_a_newer_schema_is_left_alone(path):
     connection.commit()
     connection.close()
     before = path.read_bytes()
-    assert "its schema is version 7, this hftd knows versions up to 1; upgrade hftd" in opened_error(path)
+    assert "its schema is version 7, this hftd knows versions up to 2; upgrade hftd" in opened_error(path)
     with pytest.raises(StateError, match="version 7"):
         Journal.read(path)
     assert path.read_bytes() == before
@@ -248,12 +250,42 @@ def test_a_journal_with_a_page_overwritten(path):
         list(reader.events())
 
 
+def change(path: Path, statement: str) -> None:
+    """What a hand that means well, or a disk, does to a file."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement)
+
+
+def test_a_row_that_was_changed_is_no_longer_believed(path):
+    with Journal.open(path, SESSION, RUN) as journal:
+        journal.append_commands(journal.append_event(TIMER, 1, "timer"), [SUBMIT])
+        journal.append_commands(journal.append_event(TIMER, 2, "timer"), [])
+    change(path, "UPDATE events SET body = replace(body, '1500', '1501') WHERE sequence = 2")
+    change(path, """UPDATE commands SET body = replace(body, '"0.5"', '"0.6"')""")
+    with Journal.read(path) as reader:
+        with pytest.raises(StateError, match=r"event 2 cannot be read \(it is not what was written: its checksum"):
+            list(reader.events())
+        with pytest.raises(StateError, match=r"command 1 cannot be read .*checksum"):
+            list(reader.commands())
+        with pytest.raises(StateError, match=r"cannot be read .*checksum"):
+            list(reader.entries())
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [("sequence = 2", "1 of its 3 events are missing"), ("sequence = 3", "the events of 1 commands are missing")],
+)
+def test_an_event_that_is_missing_is_noticed_on_opening(path, lost, said):
+    filled(path, 3)
+    with Journal.open(path, SESSION, RUN) as journal:
+        journal.append_commands(3, [SUBMIT])
+    change(path, f"DELETE FROM events WHERE {lost}")
+    assert said in opened_error(path)
+
+
 def test_a_body_that_is_no_event(path):
     filled(path, 2)
-    connection = sqlite3.connect(path)
-    connection.execute("""UPDATE events SET body = '{"kind":"moon.landed"}' WHERE sequence = 2""")
-    connection.commit()
-    connection.close()
+    change(path, """UPDATE events SET body = '{"kind":"moon.landed"}' WHERE sequence = 2""")
     with Journal.read(path) as reader, pytest.raises(StateError, match=r"event 2 cannot be read .*moon\.landed"):
         list(reader.events())
 
@@ -283,6 +315,73 @@ def test_a_second_writer_is_told_so(path, monkeypatch):
         assert second.sequence == 0
         first.commit()
         assert [sequence for sequence, _ in second.events()] == [1]
+
+
+# An older hftd's -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def of_schema_1(tmp_path: Path) -> Path:
+    """A session's journal as hftd wrote it with schema 1."""
+    path = tmp_path / "2026-11-20.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((Path(__file__).parent / "schema_1.sql").read_text())
+    return path
+
+
+OLD_SESSION = Session(open_ns=1_000, close_ns=2_000, day=date(2026, 11, 20))
+
+
+def test_a_journal_of_an_older_schema_is_read_as_it_is(of_schema_1):
+    before = of_schema_1.read_bytes()
+    with Journal.read(of_schema_1) as reader:
+        assert [kind_of(event) for _, event in reader.events()][-2:] == ["BarReceived", "OrderReported"]
+        assert [kind_of(command) for _, command in reader.commands()] == ["SignalRaised", "SubmitOrder"]
+        assert len(list(reader.entries())) == 6
+    assert of_schema_1.read_bytes() == before
+
+
+def test_a_journal_of_an_older_schema_is_brought_up_and_gone_on_with(of_schema_1):
+    with Journal.read(of_schema_1) as reader:
+        before = list(reader.events()), list(reader.commands()), reader.models()
+    with Journal.open(of_schema_1, OLD_SESSION, RUN) as journal:
+        assert (list(journal.events()), list(journal.commands()), journal.models()) == before
+        assert journal.meta()["schema_version"] == "2"
+        assert journal.append_event(TIMER, 1, "timer") == 5
+    with Journal.open(of_schema_1, OLD_SESSION, RUN) as journal:
+        assert [event for _, event in journal.events()][:-1] == [event for _, event in before[0]]
+    change(of_schema_1, "UPDATE events SET received_ns = 0 WHERE sequence = 1")
+    with Journal.read(of_schema_1) as reader, pytest.raises(StateError, match="event 1 cannot be read"):
+        list(reader.events())
+
+
+def test_tables_are_the_same_however_a_journal_came_to_its_schema(of_schema_1, path):
+    filled(path, 1)
+    Journal.open(of_schema_1, OLD_SESSION, RUN).close()
+    assert columns_of(of_schema_1) == columns_of(path)
+
+
+def test_the_documentation_describes_the_tables_that_there_are(path):
+    filled(path, 1)
+    found = columns_of(path)
+    page = (ROOT / "docs" / "journal.md").read_text()
+    told = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", page, re.MULTILINE))
+    assert found.keys() <= told.keys()
+    for table in ("meta", "events", "commands", "models"):
+        outside_brackets = re.sub(r"\([^)]*\)", "", told[table]).split(":")[0]
+        assert re.findall(r"`(\w+)`", outside_brackets) == found[table], table
+    assert all(f"`{column}`" in told["reports"] for column in found["reports"])
+
+
+def columns_of(path: Path) -> dict[str, list[str]]:
+    """The columns of each table and view."""
+    with closing(sqlite3.connect(path)) as connection:
+        names = connection.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')").fetchall()
+        return {name: [row[1] for row in connection.execute(f"PRAGMA table_info({name})")] for (name,) in names}
+
+
+def kind_of(message: object) -> str:
+    return type(message).__name__
 
 
 # A disk that fills ---------------------------------------------------------------------------------------------------
