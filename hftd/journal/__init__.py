@@ -1,7 +1,18 @@
 """The journal: what one session saw and decided, in one SQLite file that any SQLite tool can open."""
 
-from hftd.journal.files import journal_path, journals, latest, run_id
+from hftd.journal.files import journal_path, journals, latest, remove_oldest, run_id
 from hftd.journal.reading import Entry, JournaledModel, Message, Reader
 from hftd.journal.writing import Journal
 
-__all__ = ["Entry", "Journal", "JournaledModel", "Message", "Reader", "journal_path", "journals", "latest", "run_id"]
+__all__ = [
+    "Entry",
+    "Journal",
+    "JournaledModel",
+    "Message",
+    "Reader",
+    "journal_path",
+    "journals",
+    "latest",
+    "remove_oldest",
+    "run_id",
+]

@@ -25,6 +25,19 @@ def journals(state: Path) -> list[Path]:
     return sorted((state / "journal").glob("????-??-??.sqlite"), reverse=True)
 
 
+def remove_oldest(state: Path, keep: int) -> list[Path]:
+    """Remove all journals but the newest `keep`, and return those removed, newest first.
+
+    Two stay at the least: a session begins from the last journal that is not empty, and the newest may be empty still.
+    Raises OSError for what cannot be removed.
+    """
+    old = journals(state)[max(keep, 2) :]
+    for path in old:
+        for suffix in ("-wal", "-shm", ""):  # the file last: what is left of it is never without it
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+    return old
+
+
 def run_id(state: Path) -> str:
     """The id of this state directory: sixteen hexadecimal digits, made when it is first asked for.
 

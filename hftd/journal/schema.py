@@ -54,8 +54,8 @@ _REPORT_FIELDS = (
 )
 _REPORTS = "CREATE VIEW reports AS SELECT sequence, time_ns, received_ns, {} FROM events WHERE kind = 'order.reported'"
 
-_EVENT_SUM = "checksum_of(sequence, time_ns, received_ns, source, events.kind, events.body)"
-_COMMAND_SUM = "checksum_of(event_sequence, model_id, client_order_id, commands.kind, commands.body)"
+EVENT_SUM = "checksum_of(sequence, time_ns, received_ns, source, events.kind, events.body)"
+COMMAND_SUM = "checksum_of(event_sequence, model_id, client_order_id, commands.kind, commands.body)"
 
 Result = TypeVar("Result")
 
@@ -69,7 +69,7 @@ def is_sound(version: int) -> tuple[str, str]:
     """SQL for whether a row of `events`, and one of `commands`, is as it was written, by a file of schema `version`."""
     if version < 2:
         return "1", "1"
-    return f"events.checksum = {_EVENT_SUM}", f"commands.checksum = {_COMMAND_SUM}"
+    return f"events.checksum = {EVENT_SUM}", f"commands.checksum = {COMMAND_SUM}"
 
 
 def make_functions(connection: sqlite3.Connection) -> None:
@@ -82,8 +82,8 @@ def make_functions(connection: sqlite3.Connection) -> None:
 _ADD_CHECKSUMS = (
     "ALTER TABLE events ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE commands ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0",
-    f"UPDATE events SET checksum = {_EVENT_SUM}",
-    f"UPDATE commands SET checksum = {_COMMAND_SUM}",
+    f"UPDATE events SET checksum = {EVENT_SUM}",
+    f"UPDATE commands SET checksum = {COMMAND_SUM}",
 )
 _MIGRATIONS: dict[int, tuple[str, ...]] = {1: _ADD_CHECKSUMS}
 """What makes of a file of each version one of the next."""

@@ -31,6 +31,7 @@ from hftd.live.endings import when_asked_how_it_stands, when_told_to_end
 from hftd.live.page import page_of
 from hftd.live.recorder import Recorder, overheard
 from hftd.live.reports import ReportAtClose
+from hftd.live.retention import Retention
 from hftd.live.services import Service
 from hftd.live.systemd import Notifier
 from hftd.live.view import halts_view, number, orders_view, positions_of, positions_view, session_view
@@ -110,6 +111,8 @@ def _services(settings: Settings, state: Path, environment: dict[str, str], cloc
     services: list[Service] = [ReportAtClose(state)] if settings.report.at_close else []
     if addresses := addresses_of(settings.alerts, environment):
         services.append(Alerts(AlertSender(addresses), clock, settings.alerts.on, settings.alerts.degraded_after_ns))
+    if settings.journal.keep_sessions is not None:
+        services.append(Retention(state, settings.journal.keep_sessions))
     return services
 
 

@@ -319,6 +319,12 @@ class AlertSettings(Section):
         return duration_ns(self.degraded_after) or 0
 
 
+class JournalSettings(Section):
+    keep_sessions: CountLimit = Field(
+        default=1_000, description="journals to keep, the newest ones; off keeps all of them for ever"
+    )
+
+
 class LogSettings(Section):
     format: Literal["auto", "console", "json"] = Field(
         default="auto", description="console for people, json for programs; auto: console on a terminal"
@@ -348,6 +354,9 @@ class Settings(Section):
     report: ReportSettings = Field(default_factory=ReportSettings, description="what is kept of each session")
     web: WebSettings = Field(default_factory=WebSettings, description="the page for a browser, on this machine")
     alerts: AlertSettings = Field(default_factory=AlertSettings, description="what to tell a person who is not looking")
+    journal: JournalSettings = Field(
+        default_factory=JournalSettings, description="what is kept of each session, for looking back"
+    )
     log: LogSettings = Field(default_factory=LogSettings, description="what is written to standard error")
     record: bool = Field(
         default=False, description="whether all market data that arrive are written to files, in STATE/records"

@@ -9,7 +9,7 @@ import pytest
 from hftd.analytics.reading import journals_of, told_session
 from hftd.domain.orders import Side
 from hftd.errors import StateError
-from hftd.journal import Journal, journal_path
+from hftd.journal import Journal, journal_path, schema
 from tests.analytics.told import DAY, SESSION, Script, round_trip
 
 RUN_ID = "0011223344556677"
@@ -61,8 +61,11 @@ def test_it_can_be_read_while_it_is_written(tmp_path):
 
 
 def changed(path: Path, statement: str) -> Path:
+    """As if it had been written so."""
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(statement)
+        schema.make_functions(connection)
+        connection.execute(f"UPDATE events SET checksum = {schema.EVENT_SUM}")
     return path
 
 

@@ -4,7 +4,7 @@ from datetime import date
 import pytest
 
 from hftd.errors import StateError
-from hftd.journal import journal_path, latest, run_id
+from hftd.journal import journal_path, journals, latest, remove_oldest, run_id
 
 
 def test_a_journal_stands_under_its_day_and_the_newest_is_found(tmp_path):
@@ -17,6 +17,21 @@ def test_a_journal_stands_under_its_day_and_the_newest_is_found(tmp_path):
     (tmp_path / "journal" / "2026-10-01.sqlite-wal").touch()
     (tmp_path / "journal" / "my-notes.sqlite").touch()
     assert latest(tmp_path) == journal_path(tmp_path, date(2026, 10, 1))
+
+
+@pytest.mark.parametrize(("keep", "kept"), [(10, 5), (4, 4), (2, 2), (1, 2)])
+def test_the_oldest_journals_are_removed_with_all_their_files(tmp_path, keep, kept):
+    days = [date(2026, 11, number) for number in range(1, 6)]
+    for day in days:
+        for suffix in ("", "-wal", "-shm"):
+            path = journal_path(tmp_path, day)
+            path.parent.mkdir(exist_ok=True)
+            path.with_name(path.name + suffix).touch()
+    (tmp_path / "journal" / "my-notes.sqlite").touch()
+    removed = remove_oldest(tmp_path, keep)
+    assert [path.stem for path in removed] == [day.isoformat() for day in reversed(days[: 5 - kept])]
+    assert [path.stem for path in journals(tmp_path)] == [day.isoformat() for day in reversed(days[5 - kept :])]
+    assert len(list((tmp_path / "journal").iterdir())) == 3 * kept + 1
 
 
 def test_the_run_id_is_made_once(tmp_path):

@@ -1,10 +1,14 @@
 """What lives beside the trading hears of each session's beginning and end, and cannot disturb it."""
 
 import asyncio
+from datetime import date
 from pathlib import Path
 
-from hftd.journal import Journal
+from hftd.domain.events import PortfolioCarried
+from hftd.journal import Journal, journal_path
 from hftd.live.daemon import Daemon
+from hftd.live.recovery import reviewed
+from hftd.live.retention import Retention
 from hftd.live.services import EndedSession, Service
 from hftd.live.trader import Trader
 from tests.live.walking import Walk
@@ -48,3 +52,14 @@ async def test_services_hear_in_order_and_one_that_fails_disturbs_nobody(tmp_pat
     ]
     assert [line["error"] for line in walk.logged("service.failed")] == ["of its own making"] * 2
     assert outcome.tally.sessions == 1 and outcome.tally.orders > 300
+
+
+async def test_old_journals_are_removed_after_a_session_and_the_next_goes_on_from_the_last(tmp_path: Path) -> None:
+    walk = Walk(tmp_path, "2026-11-23 09:00", flatten_minutes=None)
+    walk.services = [Retention(tmp_path, keep=2)]
+    await walk.live("2026-11-27 12:00")
+    assert walk.journaled == ["2026-11-25", "2026-11-27"]
+    (carried,) = walk.events("2026-11-27", PortfolioCarried)
+    with Journal.read(journal_path(tmp_path, date(2026, 11, 25))) as journal:
+        assert {position.quantity for position in carried.positions} == set(reviewed(journal).positions.values())
+    assert sum(line["sessions"] for line in walk.logged("journal.removed")) == 2

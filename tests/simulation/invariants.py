@@ -101,11 +101,12 @@ def _session_at(world: World, time_ns: int) -> Session | None:
 
 
 class _Books:
-    """A ledger of our own: what each model holds, what working orders would add, and which halts are in force."""
+    """A ledger of our own: what each model was carried or crossed with others inside, what its orders that were sent
+    have added or would add, and which halts are in force."""
 
     def __init__(self) -> None:
         self._halts: set[tuple[str, str]] = set()
-        self._carried: dict[tuple[str, str], Decimal] = {}
+        self._inside: dict[tuple[str, str], Decimal] = {}
         self._sent: dict[str, SubmitOrder] = {}
         self._filled: dict[str, Decimal] = {}
         self._over: set[str] = set()
@@ -113,7 +114,7 @@ class _Books:
     def take(self, event: events.Event) -> None:
         match event:
             case events.PortfolioCarried(positions=positions, halts=halts):
-                self._carried = {(position.model_id, position.symbol): position.quantity for position in positions}
+                self._inside = {(position.model_id, position.symbol): position.quantity for position in positions}
                 self._halts = {(halt.rule, halt.model_id) for halt in halts}
             case events.TradingHalted(rule=rule):
                 self._halts.add((rule, ""))
@@ -137,6 +138,10 @@ class _Books:
             self._sent[command.order.client_order_id] = command
         elif isinstance(command, commands.TradingStopped):
             self._halts.add((command.rule, command.model_id))
+        elif isinstance(command, commands.OrderCrossed):
+            for model_id, signed in ((command.buyer_id, command.quantity), (command.seller_id, -command.quantity)):
+                key = model_id, command.symbol
+                self._inside[key] = self._inside.get(key, Decimal(0)) + signed
 
     def halts(self, command: SubmitOrder) -> set[str]:
         """The halts that concern an order."""
@@ -146,7 +151,7 @@ class _Books:
     def reduces(self, command: SubmitOrder) -> bool:
         """Whether it makes its model's position smaller, everything filled that is working."""
         key, order = _place_of(command), command.order
-        exposure = self._carried.get(key, Decimal(0)) + sum(
+        exposure = self._inside.get(key, Decimal(0)) + sum(
             sent.order.side.sign * (self._filled.get(id, Decimal(0)) if id in self._over else sent.order.quantity)
             for id, sent in self._sent.items()
             if _place_of(sent) == key
