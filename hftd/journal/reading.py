@@ -100,25 +100,19 @@ class Reader:
         given. A command comes into the file after its event, so whoever follows asks again after the highest of each.
         """
         values = {"event": after[0], "command": after[1], "order": client_order_id}
-        events, commands = _OF_ORDER if client_order_id else _OF_ALL
-        statement = _ENTRIES.format(
-            events=events,
-            commands=commands,
-            event_is_sound=self._event_is_sound,
-            command_is_sound=self._command_is_sound,
-        )
+        statement = self._entries(*(_OF_ORDER if client_order_id else _OF_ALL))
         for sequence, command, time_ns, received_ns, source, kind, body, is_sound in self._rows(statement, values):
             told = self._decoded(_BODIES, body, f"{kind} of event {sequence}", is_sound)
             yield Entry(sequence, command, time_ns, received_ns, source, kind, told)
 
     def messages(self) -> Iterator[Message]:
         """Events, each with what followed from it, in order, one that nobody understands included."""
-        rows = self._rows(_ENTRIES.format(*_OF_ALL), {"event": 0, "command": 0})
-        for sequence, command, _, received_ns, source, kind, body in rows:
-            decoder: msgspec.json.Decoder[Any] = _COMMANDS if command else _EVENTS
+        rows = self._rows(self._entries(*_OF_ALL), {"event": 0, "command": 0})
+        for sequence, command, _, received_ns, source, kind, body, is_sound in rows:
             try:
-                yield Message(sequence, command, received_ns, source, decoder.decode(body))
-            except (msgspec.DecodeError, ValueError) as error:
+                told = _told(_COMMANDS if command else _EVENTS, body, is_sound)
+                yield Message(sequence, command, received_ns, source, told)
+            except ValueError as error:
                 problem = f"event {sequence}: {kind} cannot be understood: {error}"
                 yield Message(sequence, command, received_ns, source, None, problem)
 
@@ -153,14 +147,22 @@ class Reader:
         except sqlite3.Error as error:
             raise schema.state_error(self.path, error) from error
 
+    def _entries(self, events: str, commands: str) -> str:
+        sound = {"event_is_sound": self._event_is_sound, "command_is_sound": self._command_is_sound}
+        return _ENTRIES.format(events=events, commands=commands, **sound)
+
     def _decoded(self, decoder: msgspec.json.Decoder[Any], body: str, name: str, is_sound: int) -> Any:
-        if not is_sound:
-            found = "it is not what was written: its checksum is another"
-            raise StateError(f"{self.path}: {name} cannot be read ({found}): {body[:200]}")
         try:
-            return decoder.decode(body)
-        except (msgspec.DecodeError, ValueError) as error:
+            return _told(decoder, body, is_sound)
+        except ValueError as error:
             raise StateError(f"{self.path}: {name} cannot be read ({error}): {body[:200]}") from error
+
+
+def _told(decoder: msgspec.json.Decoder[Any], body: str, is_sound: int) -> Any:
+    """What `body` says. Raises ValueError when it was changed since it was written, or is nothing that is known."""
+    if not is_sound:
+        raise ValueError("it is not what was written: its checksum is another")
+    return decoder.decode(body)
 
 
 def open_reader(path: Path) -> Reader:
