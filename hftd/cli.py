@@ -3,6 +3,7 @@
 import os
 import sys
 from datetime import datetime
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -92,11 +93,12 @@ def run(
     from hftd.commands.text import as_json_line
     from hftd.live import run as live
 
-    loaded = _settings(settings, exchange__tape=tape, exchange__speed=speed, log__format=log_format)
+    read = partial(_settings, settings, exchange__tape=tape, exchange__speed=speed, log__format=log_format)
+    loaded = read()
     logs.configure(loaded.log.format, loaded.log.level)
     place = states.state_directory(state)
     with states.lock(place):
-        ended = live.run(loaded, place, dict(os.environ), sessions)
+        ended = live.run(loaded, place, dict(os.environ), sessions, read)
     summary = live.summary_of(ended.outcome)
     print(as_json_line(summary) if json else live.summary_text(ended.outcome))
     if ended.interrupted:
@@ -336,6 +338,44 @@ def halt(
 
     told = halt_daemon(state, os.environ, reason, flatten=flatten)
     print(as_json(told) if json else halting_text(told))
+
+
+@app.command(rich_help_panel=ACTING)
+def swap(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model of models_folder")],
+    param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter; may be repeated")] = None,
+    slot: Annotated[str, typer.Option(metavar="MODEL", help="The model that it replaces, where several run")] = "",
+    state: StateOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let another model, or other parameters, decide from now on, until the session ends or settings are reloaded.
+
+    Example: hftd swap volume_17_31 --param quantity=2
+    """
+    from hftd.commands.swap import changes_text
+    from hftd.commands.swap import swap as swap_model
+    from hftd.commands.text import as_json
+
+    told = swap_model(state, os.environ, model, param or [], slot)
+    print(as_json(told) if json else changes_text(told))
+
+
+@app.command(rich_help_panel=ACTING)
+def promote(
+    model: Annotated[str, typer.Argument(metavar="[MODEL]", help="Whose candidate, where there are several")] = "",
+    state: StateOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let the candidate that decides on paper take over now.
+
+    Example: hftd promote
+    """
+    from hftd.commands.swap import changes_text
+    from hftd.commands.swap import promote as promote_model
+    from hftd.commands.text import as_json
+
+    told = promote_model(state, os.environ, model)
+    print(as_json(told) if json else changes_text(told))
 
 
 @app.command(rich_help_panel=ACTING)

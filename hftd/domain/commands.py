@@ -13,13 +13,14 @@ from hftd.domain.orders import OrderRequest, Side
 
 
 class SignalRaised(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="signal.raised"):
-    """A model wants something. `quantity` in shares; `reason` is the model's own sentence."""
+    """A model wants something, a shadow only on paper. `quantity` in shares; `reason` is the model's own sentence."""
 
     model_id: str
     symbol: str
     side: Side
     quantity: Decimal
     reason: str = ""
+    shadow: bool = False
 
 
 class SignalDropped(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="signal.dropped"):
@@ -94,6 +95,37 @@ class OrderDropped(Struct, frozen=True, tag_field="kind", tag="order.dropped"):
     cause: str
 
 
+class ShadowOrdered(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="shadow.ordered"):
+    """A shadow model would send this order. It stands on paper, and is filled there."""
+
+    model_id: str
+    order: OrderRequest
+    reference_price: float | None
+    fingerprint: str
+    reason: str = ""
+    then_open: Decimal | None = None
+    then_exits: Exits | None = None
+
+
+class ShadowFilled(Struct, frozen=True, tag_field="kind", tag="shadow.filled"):
+    """A shadow's order would have been filled as a whole, at `price` dollars."""
+
+    model_id: str
+    client_order_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+
+
+class ShadowWithdrawn(Struct, frozen=True, tag_field="kind", tag="shadow.withdrawn"):
+    """A shadow's order is given up."""
+
+    model_id: str
+    client_order_id: str
+    reason: str
+
+
 class OrderCrossed(Struct, frozen=True, tag_field="kind", tag="order.crossed"):
     """Two models wanted the opposite of each other: `quantity` shares changed hands inside at `price` dollars, and
     nothing of it was sent. The ids are those of the two orders before they were crossed; `number` tells several
@@ -153,6 +185,9 @@ Command = (
     | OrderQueued
     | OrderDropped
     | OrderCrossed
+    | ShadowOrdered
+    | ShadowFilled
+    | ShadowWithdrawn
     | SubmitOrder
     | CancelOrder
     | ReplaceOrder

@@ -5,6 +5,7 @@ tagged with its name, `noun.verb`, which is also its name in the log and in the 
 """
 
 from decimal import Decimal
+from typing import Any
 
 from msgspec import Struct
 
@@ -63,13 +64,15 @@ class OrderReported(Struct, frozen=True, tag_field="kind", tag="order.reported")
         return self.report.time_ns
 
 
-class CarriedPosition(Struct, frozen=True):
-    """What a model holds when a session begins: shares (negative when short) and their whole signed cost in dollars."""
+class CarriedPosition(Struct, frozen=True, omit_defaults=True):
+    """What a model holds when a session begins: shares (negative when short) and their whole signed cost in dollars.
+    A `shadow` holds it on paper only."""
 
     model_id: str
     symbol: str
     quantity: Decimal
     cost: Decimal
+    shadow: bool = False
 
 
 class Halt(Struct, frozen=True):
@@ -185,6 +188,54 @@ class Remark(Struct, frozen=True, tag_field="kind", tag="remark.made"):
     detail: str
 
 
+class ModelSwapped(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="model.swapped"):
+    """From now on another model decides in the slot `model_id`, which is called `name` henceforth. `cause` is one word:
+    reload, hand, promoted, rolled_back, restart; `reason` says more. The files of the model are found by `fingerprint`.
+    """
+
+    time_ns: int
+    model_id: str
+    name: str
+    fingerprint: str
+    symbols: tuple[str, ...]
+    parameters: dict[str, Any] = {}
+    cause: str = ""
+    reason: str = ""
+
+
+class CandidateEntered(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="candidate.entered"):
+    """A model begins to decide on paper beside the one in the slot `model_id`, to take its place after `promote_after`
+    bars (0: when a person says so)."""
+
+    time_ns: int
+    model_id: str
+    name: str
+    fingerprint: str
+    symbols: tuple[str, ...]
+    parameters: dict[str, Any] = {}
+    promote_after: int = 0
+
+
+class CandidateDropped(Struct, frozen=True, tag_field="kind", tag="candidate.dropped"):
+    """The candidate for the slot `model_id` is given up."""
+
+    time_ns: int
+    model_id: str
+    reason: str
+
+
+Bound = Decimal | int | None
+"""A limit: shares or dollars as Decimal, counts and nanoseconds as int, None for off."""
+
+
+class LimitsChanged(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="limits.changed"):
+    """Other risk limits hold from now on: those of all, and whole sets of single models by model_id."""
+
+    time_ns: int
+    limits: dict[str, Bound]
+    of_models: dict[str, dict[str, Bound]] = {}
+
+
 Event = (
     BarReceived
     | BarCorrected
@@ -202,6 +253,10 @@ Event = (
     | PrintQuarantined
     | ModelFaulted
     | Remark
+    | ModelSwapped
+    | CandidateEntered
+    | CandidateDropped
+    | LimitsChanged
 )
 
 

@@ -26,8 +26,8 @@ class Carried:
 def carried_of(engine: Engine) -> Carried:
     """What each model holds and how it stands, to begin the next session with."""
     positions = (
-        CarriedPosition(running.model_id, symbol, holding.quantity, holding.cost)
-        for running in engine.models.values()
+        CarriedPosition(running.model_id, symbol, holding.quantity, holding.cost, running.shadow)
+        for running in engine.everyone
         for symbol, holding in running.portfolio.holdings.items()
         if holding.quantity
     )

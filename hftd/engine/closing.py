@@ -22,6 +22,8 @@ class Closing:
     def begin(self, reason: str) -> None:
         """Withdraw every order and close every position."""
         self._desk.cancel_all(reason)
+        for running in self._state.shadows.values():
+            self._desk.cancel_all(reason, running)
         self.go_on()
 
     def begin_anew(self) -> None:
@@ -30,7 +32,7 @@ class Closing:
 
     def go_on(self) -> None:
         """Close what is held and not being closed yet."""
-        for running in self._state.models.values():
+        for running in self._state.everyone:
             for symbol in list(running.portfolio.holdings):
                 self.close(running, symbol)
 
@@ -52,7 +54,10 @@ class Closing:
             return
         side = Side.SELL if held > 0 else Side.BUY
         want = Want(side=side, symbol=symbol, quantity=abs(held), reason=self._reason)
-        self._desk.dispatch.enter(running, want, forced=True)
+        if running.shadow:
+            self._desk.paper.enter(running, want)
+        else:
+            self._desk.dispatch.enter(running, want, forced=True)
 
     @property
     def _reason(self) -> str:

@@ -65,9 +65,8 @@ class ModelContext:
     def working_orders(self, symbol: str | None = None) -> tuple[WorkingOrder, ...]:
         return tuple(
             _shown(order)
-            for order in self._state.unfinished
-            if order.owner is self._running
-            and symbol in (None, order.request.symbol)
+            for order in self._state.unfinished_of(self._running)
+            if symbol in (None, order.request.symbol)
             and not order.status.is_terminal  # one that is being reported as filled right now
         )
 

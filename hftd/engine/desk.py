@@ -13,6 +13,7 @@ from hftd.domain.intents import Cancel, Intent, Want
 from hftd.engine.dispatch import Dispatch
 from hftd.engine.gate import refused_alone
 from hftd.engine.judge import Breach
+from hftd.engine.paper import Paper
 from hftd.engine.risk import Refusal
 from hftd.engine.session_state import SessionState
 from hftd.engine.sizing import sized
@@ -26,6 +27,7 @@ class Desk:
     def __init__(self, state: SessionState) -> None:
         self._state = state
         self.dispatch = Dispatch(state)
+        self.paper = Paper(state, self.dispatch)
 
     def ask(self, running: RunningModel, hook: str, argument: Any, *, late: bool = False) -> None:
         """Call a model's hook and carry out what it wants."""
@@ -43,7 +45,9 @@ class Desk:
         if cause is not None:
             self.dispatch.drop_signal(running, want, cause)
             return
-        self._state.out.append(SignalRaised(running.model_id, want.symbol, want.side, want.quantity, want.reason))
+        self._state.out.append(
+            SignalRaised(running.model_id, want.symbol, want.side, want.quantity, want.reason, running.shadow)
+        )
         self.place_if_trading(running, want, self._state.no_trading(late=late))
 
     def _withdraw(self, running: RunningModel, intent: Cancel) -> None:
@@ -77,7 +81,10 @@ class Desk:
         if refusal is not None:
             self.dispatch.refuse(running, want, refusal, "model")
             return False
-        self.dispatch.enter(running, want, then_open)
+        if running.shadow:
+            self.paper.enter(running, want, then_open)
+        else:
+            self.dispatch.enter(running, want, then_open)
         return True
 
     # -- withdrawing and stopping ------------------------------------------------------------------------------------
@@ -87,7 +94,9 @@ class Desk:
         id = order.request.client_order_id
         if self._state.following:
             return
-        if waiting := self._state.waiting.get(id):
+        if order.owner.shadow:
+            self.paper.withdraw(order, reason)
+        elif waiting := self._state.waiting.get(id):
             self.dispatch.drop(waiting, "withdrawn")
         elif order.put_back or not order.cancel_requested:
             self._state.out.append(CancelOrder(order.owner.model_id, id, reason))
@@ -95,9 +104,8 @@ class Desk:
 
     def cancel_all(self, reason: str, running: RunningModel | None = None) -> None:
         """Ask for the withdrawal of all orders that are not finished, or of those of one model."""
-        for order in self._state.unfinished:
-            if running is None or order.owner is running:
-                self.cancel(order, reason)
+        for order in self._state.unfinished if running is None else self._state.unfinished_of(running):
+            self.cancel(order, reason)
 
     def withdraw_opening(self, model_id: str, reason: str) -> None:
         """Withdraw the orders, of one model or of all, that could make a position larger."""

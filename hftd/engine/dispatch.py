@@ -32,7 +32,7 @@ class Dispatch:
         state = self._state
         if state.following:
             return  # what was sent then is adopted
-        request = request_of(want, self._client_order_id(running, want.symbol))
+        request = request_of(want, self.client_order_id(running, want.symbol))
         order = OrderState(running, request, state.prices.get(want.symbol), then_open=then_open)
         waiting = state.waiting[request.client_order_id] = Waiting(
             order, want.reason, state.time_ns, forced=forced, may_cross=not state.is_crossing
@@ -137,7 +137,7 @@ class Dispatch:
         if quantity == request.quantity:
             self._submit(order, waiting.reason)
             return
-        part = replace(request, quantity=quantity, client_order_id=self._client_order_id(order.owner, request.symbol))
+        part = replace(request, quantity=quantity, client_order_id=self.client_order_id(order.owner, request.symbol))
         self._submit(OrderState(order.owner, part, order.reference_price), waiting.reason, request.client_order_id)
         waiting.reduce(quantity)
         waiting.cause, state.waiting = "closing", queue
@@ -172,7 +172,7 @@ class Dispatch:
             )
         )
 
-    def _client_order_id(self, running: RunningModel, symbol: str) -> str:
+    def client_order_id(self, running: RunningModel, symbol: str) -> str:
         """The same for the same decision in the same run, and for no other: a repeated order is refused by its id."""
         state = self._state
         state.made += 1

@@ -18,6 +18,9 @@ from hftd.domain.commands import (
     OrderCrossed,
     OrderDropped,
     OrderQueued,
+    ShadowFilled,
+    ShadowOrdered,
+    ShadowWithdrawn,
     SubmitOrder,
     TradingStopped,
 )
@@ -33,7 +36,8 @@ from hftd.engine.judge import Judge
 from hftd.engine.reporting import Reporting
 from hftd.engine.risk import Limits
 from hftd.engine.session_state import SessionState
-from hftd.engine.state import HookCaller, OrderState, RunningModel, call_hook
+from hftd.engine.state import HookCaller, ModelLoader, OrderState, RunningModel, call_hook
+from hftd.engine.swapping import Swapping
 from hftd.engine.wants import other_half
 
 FLATTEN = "flatten"
@@ -53,13 +57,15 @@ class Engine(SessionState):
         limits: Limits,
         run_id: str,
         call: HookCaller = call_hook,
+        load: ModelLoader | None = None,
     ) -> None:
-        super().__init__(session, models, limits, run_id, call)
+        super().__init__(session, models, limits, run_id, call, load)
         self._judge = Judge(self)
         self._desk = Desk(self)
         self._closing = Closing(self, self._desk)
         self._reporting = Reporting(self, self._desk, self._judge, self._closing)
         self._crossing = Crossing(self, self._desk, self._reporting)
+        self._swapping = Swapping(self, self._desk, self._judge)
         self._handlers: dict[type, Callable[[Any], None]] = {
             events.BarReceived: self._on_bar,
             events.QuoteReceived: self._on_quote,
@@ -77,8 +83,12 @@ class Engine(SessionState):
             events.BarCorrected: self._on_remark,
             events.ModelFaulted: self._on_faulted,
             events.Remark: self._on_remark,
+            events.ModelSwapped: self._swapping.swap,
+            events.CandidateEntered: self._swapping.enter,
+            events.CandidateDropped: self._swapping.drop,
+            events.LimitsChanged: self._swapping.change_limits,
         }
-        for running in self.models.values():
+        for running in self.everyone:
             running.model.context = ModelContext(self, running)
 
     # -- the face ------------------------------------------------------------------------------------------------
@@ -133,6 +143,12 @@ class Engine(SessionState):
                 self.waiting.pop(client_order_id)
             case OrderCrossed():
                 self._crossing.adopt_crossed(command)
+            case ShadowOrdered():
+                self._desk.paper.adopt(command, other_half(command))
+            case ShadowFilled():
+                self._reporting.take_on_paper([command])
+            case ShadowWithdrawn(model_id=model_id, client_order_id=client_order_id):
+                self.shadows[model_id].paper.pop(client_order_id)
             case TradingStopped(rule=rule, reason=reason, model_id=model_id):
                 self.halts.add(Halt(rule, reason, model_id))
 
@@ -176,13 +192,24 @@ class Engine(SessionState):
         self._reprice(bar.symbol, bar.close)
         if bar.symbol in self.histories:
             self.histories[bar.symbol].add(bar)
+        if self.load is not None:
+            self.past.append(bar)
+        if self.shadows:
+            self._show_shadows(event)
         self._ask("on_bar", bar, bar.symbol, late=event.late)
+
+    def _show_shadows(self, event: events.BarReceived) -> None:
+        self._reporting.take_on_paper(self._desk.paper.filled_by(event.bar))
+        for running in self.shadows.values():
+            running.bars_heard += event.bar.symbol in running.symbols and not event.late
 
     def _on_quote(self, event: events.QuoteReceived) -> None:
         quote = event.quote
         if (mid := quote.mid) is not None:
             self.quotes[quote.symbol] = quote
             self._reprice(quote.symbol, mid)
+        if self.shadows:
+            self._reporting.take_on_paper(self._desk.paper.filled_by(quote))
         self._ask("on_quote", quote, quote.symbol, late=event.late)
 
     def _on_trade(self, event: events.TradeReceived) -> None:
@@ -199,6 +226,9 @@ class Engine(SessionState):
         for running in self.models.values():
             if running.hears(hook, symbol):
                 self._desk.ask(running, hook, argument, late=late)
+        for running in list(self.shadows.values()):
+            if running.hears(hook, symbol):
+                self._desk.ask(running, hook, argument, late=late)
 
     def _on_report(self, event: events.OrderReported) -> None:
         self._reporting.take(event.report)
@@ -209,17 +239,23 @@ class Engine(SessionState):
         self.cash_at_start = event.cash
         self.prices.update(event.prices)
         for carried in event.positions:
-            portfolio = self.models[carried.model_id].portfolio
-            portfolio.carry(carried.symbol, carried.quantity, carried.cost)
-            self.held.add(carried.symbol)
+            self._carry(carried)
         for halt in event.halts:
             self.halts.add(halt)
         self._judge.begin(event.standings)
         self.equity_at_start = self.equity
         self.allot()
-        for running in self.models.values():
+        for running in self.everyone:
             if running.hears("on_start"):
                 self._desk.ask(running, "on_start", running.model.context)
+
+    def _carry(self, carried: events.CarriedPosition) -> None:
+        """A shadow's position is nobody else's, and a shadow has none but its own."""
+        running = (self.shadows if carried.shadow else self.models).get(carried.model_id)
+        if running is not None:
+            running.portfolio.carry(carried.symbol, carried.quantity, carried.cost)
+            if not carried.shadow:
+                self.held.add(carried.symbol)
 
     def _on_opened(self, event: events.SessionOpened) -> None:
         self.is_open = True
@@ -233,7 +269,7 @@ class Engine(SessionState):
 
     def _on_timer(self, event: events.TimerFired) -> None:
         if event.model_id:
-            self._wake(self.models[event.model_id], event.name)
+            self._wake(self.slot(event.model_id), event.name)
             return
         assert event.name == FLATTEN, event.name
         self.is_before_close = True
@@ -271,7 +307,7 @@ class Engine(SessionState):
         """No model is told: it stands in the journal, and is counted."""
 
     def _on_faulted(self, event: events.ModelFaulted) -> None:
-        running = self.models[event.model_id]
+        running = self.slot(event.model_id)
         running.paused = True
         self.timers.stop_all(running.model_id)
         self._desk.cancel_all("its model was paused", running)

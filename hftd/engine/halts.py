@@ -7,6 +7,8 @@ sent at all. A halt of one model leaves the others alone.
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
+from msgspec.structs import replace
+
 from hftd.domain.events import Halt
 
 BROKER_CLOSED = "broker_closed"
@@ -62,6 +64,11 @@ class Halts:
         for halt in ended:
             del self._halts[halt.rule, halt.model_id]
         return ended
+
+    def rename(self, before: str, after: str) -> None:
+        """A model's halts are those of its successor."""
+        halts = [replace(halt, model_id=after) if halt.model_id == before else halt for halt in self]
+        self._halts = {(halt.rule, halt.model_id): halt for halt in halts}
 
     def holds(self, rule: str, model_id: str = "") -> bool:
         """Whether a halt of `rule` is in force, of a model or, without one, of all."""

@@ -47,6 +47,22 @@ class Judge:
             drawdown, losses = (known.drawdown, known.losses) if known else (0.0, 0)
             standing.begin(self._worth(standing.model_id), drawdown, losses)
 
+    def watch_all(self) -> None:
+        """Other limits hold: take up the standings that they need, and value all."""
+        known = {standing.model_id for standing in self.standings}
+        for running in self._judged_alone():
+            if running.model_id not in known:
+                self.standings.append(Standing(running.model_id))
+                self.standings[-1].begin(self._worth(running.model_id), 0.0, 0)
+        for standing in self.standings:
+            standing.revalue(self._worth(standing.model_id))
+
+    def rename(self, before: str, after: str) -> None:
+        """A model's standing is that of its successor."""
+        for standing in self.standings:
+            if standing.model_id == before:
+                standing.model_id = after
+
     def revalued(self) -> list[Breach]:
         """Something that is held has another price, or something else is held."""
         watched = [standing for standing in self.standings if self._limits_of(standing.model_id).needs_worth]

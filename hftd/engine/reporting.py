@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from hftd.domain.commands import ShadowFilled
 from hftd.domain.intents import Want
 from hftd.domain.orders import ExecutionReport, OrderStatus, ReportKind
 from hftd.engine.closing import Closing
@@ -11,6 +12,7 @@ from hftd.engine.desk import Desk
 from hftd.engine.families import Families
 from hftd.engine.judge import Judge
 from hftd.engine.order_states import NAMED_STATUS, Effect, effect_of
+from hftd.engine.paper import report_of
 from hftd.engine.session_state import SessionState
 from hftd.engine.state import OrderState
 
@@ -75,6 +77,22 @@ class Reporting:
         """Go on with the other half of a reversal, if the first was filled."""
         cause = self._state.no_trading(late=False) if filled else "not_closed"
         self._desk.place_if_trading(order.owner, want, cause)
+
+    def take_on_paper(self, fills: Iterable[ShadowFilled]) -> None:
+        """Take in what was filled on paper."""
+        for fill in fills:
+            running = self._state.shadows[fill.model_id]
+            order = running.paper.pop(fill.client_order_id)
+            report = report_of(fill, self._state.time_ns)
+            order.count(report)
+            order.status = OrderStatus.FILLED
+            self._desk.paper.protect(order)
+            running.portfolio.fill(fill.symbol, fill.side, fill.quantity, fill.price)
+            self._tell("on_order", order, report)
+            self._tell("on_fill", order, report)
+            follow_up, order.then_open = order.then_open, None
+            if follow_up is not None and not running.paused:
+                self.open_other_side(order, follow_up, filled=True)
 
     def _fill(self, order: OrderState, report: ExecutionReport, *, keep_status: bool) -> None:
         if order.knows(report):

@@ -4,14 +4,22 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from hftd.domain.commands import Command
-from hftd.domain.market import Quote
+from hftd.domain.market import Bar, Quote
 from hftd.domain.orders import OrderStatus
 from hftd.domain.session import Session
 from hftd.engine.bar_history import BarHistory
 from hftd.engine.halts import BROKER_CLOSED, Halts
 from hftd.engine.portfolio import ZERO
 from hftd.engine.risk import Limits
-from hftd.engine.state import HookCaller, OrderState, RunningModel, Waiting, call_hook, closing_of
+from hftd.engine.state import (
+    HookCaller,
+    ModelLoader,
+    OrderState,
+    RunningModel,
+    Waiting,
+    call_hook,
+    closing_of,
+)
 from hftd.engine.timers import Timers
 
 
@@ -20,7 +28,8 @@ class SessionState:
 
     `working` orders were sent, `waiting` ones not yet. `out` are the commands of this step so far, `made` counts the
     orders made in it, and `is_crossing` says that models are being told of what was crossed inside. While `following`
-    nothing is decided: what was decided is adopted.
+    nothing is decided: what was decided is adopted. `shadows` decide beside the `models`, and count for nothing. `load`
+    makes models that are swapped in; where there is one, `past` keeps the session's bars to show them.
     """
 
     def __init__(
@@ -30,12 +39,17 @@ class SessionState:
         limits: Limits,
         run_id: str,
         call: HookCaller = call_hook,
+        load: ModelLoader | None = None,
     ) -> None:
         self.session = session
         self.limits = limits
         self.run_id = run_id
         self.call = call
-        self.models = {running.model_id: running for running in models}
+        made = list(models)
+        self.models = {running.model_id: running for running in made if not running.shadow}
+        self.shadows = {running.model_id: running for running in made if running.shadow}
+        self.load = load
+        self.past: list[Bar] = []
         self.sequence = 0
         self.time_ns = 0
         self.cash_at_start = ZERO
@@ -63,11 +77,19 @@ class SessionState:
 
     def _followers(self) -> dict[str, list[RunningModel]]:
         """The models that follow each symbol."""
-        symbols = {symbol for running in self.models.values() for symbol in running.symbols}
+        symbols = {symbol for running in self.everyone for symbol in running.symbols}
         return {
-            symbol: [running for running in self.models.values() if symbol in running.symbols]
-            for symbol in sorted(symbols)
+            symbol: [running for running in self.everyone if symbol in running.symbols] for symbol in sorted(symbols)
         }
+
+    @property
+    def everyone(self) -> list[RunningModel]:
+        """All models, shadows last."""
+        return [*self.models.values(), *self.shadows.values()]
+
+    def slot(self, model_id: str) -> RunningModel:
+        """A model or a shadow."""
+        return self.models.get(model_id) or self.shadows[model_id]
 
     @property
     def halted(self) -> str | None:
@@ -157,7 +179,13 @@ class SessionState:
 
     def working_of(self, running: RunningModel, symbol: str) -> list[OrderState]:
         """The orders of a model in `symbol` that are not finished: sent, oldest first, and waiting to be sent."""
-        return [order for order in self.unfinished if order.owner is running and order.request.symbol == symbol]
+        return [order for order in self.unfinished_of(running) if order.request.symbol == symbol]
+
+    def unfinished_of(self, running: RunningModel) -> list[OrderState]:
+        """The orders of a model that are not finished; those of a shadow stand on paper."""
+        if running.shadow:
+            return list(running.paper.values())
+        return [order for order in self.unfinished if order.owner is running]
 
     @property
     def unfinished(self) -> list[OrderState]:

@@ -9,6 +9,7 @@ decision was made, or a newer quote.
 - stop: when the price reaches it, at the stop or, where the bar opens beyond it, at the open; by a quote, when its
   other side is there, at that other side; a stop-limit order becomes a limit order by that and is looked at again with
   the next event; a trailing stop follows the best price of each bar and quote;
+- the exits of a bracket: as soon as its entry is filled, whichever price is reached first, the stop where both are;
 - always the whole order; no size, queue, latency, fee or market impact.
 
 So a shadow's results flatter it where size matters, and are comparable among shadows.
@@ -19,7 +20,7 @@ from decimal import Decimal
 
 from hftd.domain.convert import decimal_of
 from hftd.domain.market import Bar, Quote
-from hftd.domain.orders import OrderRequest, OrderType, Side
+from hftd.domain.orders import OrderClass, OrderRequest, OrderType, Side
 from hftd.engine.portfolio import ZERO
 
 HUNDRED = Decimal(100)
@@ -60,6 +61,8 @@ class PaperOrder:
     def _price(self, first: Decimal, worst: Decimal, best: Decimal, *, is_bar: bool) -> Decimal | None:
         """By the first price, and the worst and best for this side, of what has happened."""
         kind = self.request.type
+        if self.request.order_class is OrderClass.OCO:
+            return self._exit(first, worst, best, is_bar=is_bar)
         if kind is OrderType.MARKET:
             return first
         if kind is OrderType.LIMIT or self.is_triggered:
@@ -72,8 +75,15 @@ class PaperOrder:
             return None
         return first if self.sign * (first - self.stop_price) >= 0 else self.stop_price
 
+    def _exit(self, first: Decimal, worst: Decimal, best: Decimal, *, is_bar: bool) -> Decimal | None:
+        """The stop loss goes before the take profit where a bar reaches both."""
+        request, stop = self.request, self.request.stop_loss_price
+        if stop is not None and self.sign * (worst - stop) >= 0:
+            return first if self.sign * (first - stop) >= 0 else stop
+        return None if request.take_profit_price is None else self._limited(first, best, is_bar=is_bar)
+
     def _limited(self, first: Decimal, best: Decimal, *, is_bar: bool) -> Decimal | None:
-        limit = self.request.limit_price
+        limit = self.request.limit_price or self.request.take_profit_price
         assert limit is not None
         if self.sign * (limit - first) >= 0:
             return first

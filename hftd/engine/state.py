@@ -8,10 +8,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from hftd.domain.convert import SECOND_NS
+from hftd.domain.events import CandidateEntered, ModelSwapped
 from hftd.domain.intents import Intent, Want
 from hftd.domain.orders import ExecutionReport, OrderClass, OrderRequest, OrderStatus, OrderType
 from hftd.engine.portfolio import ZERO, Portfolio
 from hftd.engine.risk import Limits
+from hftd.engine.shadow import PaperOrder
 from hftd.model.contract import HOOKS, Model, intents_of, overrides
 
 
@@ -20,6 +22,8 @@ class RunningModel:
     """A model at work: its name, itself, the fingerprint stamped on its orders, the symbols it hears of.
 
     `limits` are its own, None when those of all hold for it too; `sent_ns` are the times of its orders this session.
+    A `shadow` sends nothing: its `paper` orders are filled inside. `before` is who was in its slot. A candidate takes
+    its slot over after it has heard `promote_after` bars.
     """
 
     model_id: str
@@ -31,9 +35,18 @@ class RunningModel:
     paused: bool = False
     limits: Limits | None = None
     sent_ns: list[int] = field(default_factory=list)
+    shadow: bool = False
+    paper: "dict[str, OrderState]" = field(default_factory=dict)
+    bars_heard: int = 0
+    promote_after: int = 0
+    before: "Former | None" = None
     hooks: dict[str, Callable[..., Any]] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.find_hooks()
+
+    def find_hooks(self) -> None:
+        """Take over the hooks of `model`."""
         self.hooks = {hook: getattr(self.model, hook) for hook in HOOKS if overrides(type(self.model), hook)}
 
     def hears(self, hook: str, symbol: str | None = None) -> bool:
@@ -46,6 +59,18 @@ WITHDRAW_AGAIN_NS = 5 * SECOND_NS
 report is under way; two such orders would be asked in turns without end."""
 
 
+@dataclass(frozen=True, slots=True)
+class Former:
+    """A model that was swapped for another, and how many bars the session had had by then."""
+
+    model_id: str
+    model: Model
+    fingerprint: str
+    symbols: tuple[str, ...]
+    parameters: dict[str, Any]
+    bars_seen: int
+
+
 @dataclass(slots=True)
 class OrderState:
     """An order of this session and how far it has come.
@@ -54,7 +79,8 @@ class OrderState:
     broker's books, and are old news when their own reports arrive. `then_open` waits for the fill: the other half of
     a reversal. `realised` is dollars gained or lost on what it closed. `put_back` says that its withdrawal only makes
     way for another order; `cancel_rejected_ns` is when its withdrawal was refused last. The exits that the broker made
-    of an order are its `legs`, orders that have it as their `parent` (client order ids).
+    of an order are its `legs`, orders that have it as their `parent` (client order ids). `paper` is how far
+    a shadow's order has come on paper.
     """
 
     owner: RunningModel
@@ -73,6 +99,7 @@ class OrderState:
     parent: str = ""
     legs: tuple[str, ...] = ()
     cancel_rejected_ns: int = -WITHDRAW_AGAIN_NS
+    paper: PaperOrder | None = None
 
     def knows(self, report: ExecutionReport) -> bool:
         """Whether this execution has been counted."""
@@ -148,6 +175,15 @@ class Waiting:
     def reduce(self, quantity: Decimal) -> None:
         """So many shares of it are dealt with."""
         self.order.request = replace(self.order.request, quantity=self.order.request.quantity - quantity)
+
+
+ModelLoader = Callable[[ModelSwapped | CandidateEntered], Model]
+"""Makes a fresh instance of the model that an event names. It is there, and was tried."""
+
+
+def nobody(_event: ModelSwapped | CandidateEntered) -> Model:
+    """A model that decides nothing, for whoever only follows what was decided."""
+    return Model()
 
 
 HookCaller = Callable[[RunningModel, int, str, tuple[Any, ...]], Iterable[Intent]]

@@ -72,7 +72,7 @@ class Tally:
     def add_command(self, command: Command) -> None:
         """Count one command of the step that was added last."""
         match command:
-            case SignalRaised():
+            case SignalRaised(shadow=False):
                 self.signals[command.side] += 1
             case OrderRefused():
                 self.refused += 1

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from hftd.domain.commands import OrderQueued, SubmitOrder
+from hftd.domain.commands import OrderQueued, ShadowOrdered, SubmitOrder
 from hftd.domain.intents import Exits, Want
 from hftd.domain.orders import OrderClass, OrderRequest
 
@@ -58,7 +58,7 @@ def halves_of(want: Want, closing: Decimal) -> tuple[Want, Want]:
     )
 
 
-def other_half(command: SubmitOrder | OrderQueued) -> Want | None:
+def other_half(command: SubmitOrder | OrderQueued | ShadowOrdered) -> Want | None:
     """What is to be opened when this order has closed a position."""
     if command.then_open is None:
         return None

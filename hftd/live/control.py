@@ -22,7 +22,7 @@ TIMEOUT_S = 5.0
 LINE_LIMIT = 65_536
 
 Answers = Mapping[str, Callable[..., Any]]
-"""What may be asked, and what answers it; the other members of a request are its arguments."""
+"""What may be asked, and what answers it, at once or after a while; other members of a request are its arguments."""
 
 
 def socket_path(state: Path, environment: Mapping[str, str]) -> Path:
@@ -75,11 +75,13 @@ class ControlServer:
         with suppress(ConnectionError, ValueError, TimeoutError):
             async with asyncio.timeout(TIMEOUT_S):
                 line = await reader.readline()
-                writer.write(json.dumps(self._answer(line)).encode() + b"\n")
+            answer = json.dumps(await self._answer(line)).encode() + b"\n"
+            async with asyncio.timeout(TIMEOUT_S):
+                writer.write(answer)
                 await writer.drain()
         writer.close()
 
-    def _answer(self, line: bytes) -> dict[str, Any]:
+    async def _answer(self, line: bytes) -> dict[str, Any]:
         try:
             asked = json.loads(line)
             answer = self._answers[asked.pop("ask")]
@@ -90,21 +92,23 @@ class ControlServer:
         except TypeError as error:
             return {"error": f"the question has unfit arguments: {error}"}
         try:
-            return {"answer": answer(**asked)}
+            given = answer(**asked)
+            return {"answer": await given if inspect.isawaitable(given) else given}
         except HftdError as error:
             return {"error": str(error)}
 
 
-def ask_first(paths: Iterable[Path], what: str, **arguments: Any) -> Any:
+def ask_first(paths: Iterable[Path], what: str, within_s: float = TIMEOUT_S, **arguments: Any) -> Any:
     """The answer of the first daemon that runs at one of `paths`; None when none does."""
-    return next((answer for path in paths if (answer := ask(path, what, **arguments)) is not None), None)
+    answers = (ask(path, what, within_s, **arguments) for path in paths)
+    return next((answer for answer in answers if answer is not None), None)
 
 
-def ask(path: Path, what: str, **arguments: Any) -> Any:
+def ask(path: Path, what: str, within_s: float = TIMEOUT_S, **arguments: Any) -> Any:
     """The running daemon's answer; None when none runs there. Raises StateError when it cannot be had."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel, _short(path) as address:
-            channel.settimeout(TIMEOUT_S)
+            channel.settimeout(within_s)
             channel.connect(address)
             channel.sendall(json.dumps({"ask": what, **arguments}).encode() + b"\n")
             reply = json.loads(channel.makefile("rb").readline())
@@ -113,7 +117,7 @@ def ask(path: Path, what: str, **arguments: Any) -> Any:
     except PermissionError as error:
         raise StateError(f"{path}: this user may not ask the daemon; use sudo, or join the group hftd") from error
     except (TimeoutError, ValueError) as error:
-        raise StateError(f"{path}: the daemon did not answer within {TIMEOUT_S:.0f} s; see its log") from error
+        raise StateError(f"{path}: the daemon did not answer within {within_s:.0f} s; see its log") from error
     if "error" in reply:
         raise StateError(f"{path}: the daemon answered: {reply['error']}")
     return reply["answer"]

@@ -287,6 +287,22 @@ class Daemon:
             EndedSession(engine.session.day, trader.journal.path, whole=not self._pump.stopping)
         )
 
+    # -- other plans -----------------------------------------------------------------------------------------------
+
+    def adopt(self, plan: Plan) -> None:
+        """Live by another plan from the next session on."""
+        self.plan = self._preparation.plan = plan
+
+    async def subscribe(self, plan: Plan) -> None:
+        """Hear the quotes and trades that another plan asks for, if a session is going on."""
+        wanted = {*plan.quotes, *plan.trades} - {*self.plan.quotes, *self.plan.trades}
+        if wanted and self._pump.trader is not None:
+            await self._broker.subscribe(quotes=plan.quotes, trades=plan.trades)
+
+    def each_round(self, look: Callable[[], None]) -> None:
+        """Have `look` called whenever everything that has arrived is dealt with."""
+        self._pump.each_round = look
+
     # -- for those who ask ---------------------------------------------------------------------------------------
 
     @property

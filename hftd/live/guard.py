@@ -40,15 +40,16 @@ class Guard:
     ) -> None:
         self._budget_s = budget_s
         self._first_call_s = first_call_s
-        self._called: set[str] = set()
+        self._called: set[tuple[str, str]] = set()
         self._skip = {(fault.model_id, fault.of_sequence) for fault in known_faults}
         self._faults: list[tuple[str, int, str]] = []
 
     def __call__(self, running: RunningModel, sequence: int, name: str, arguments: tuple[Any, ...]) -> Iterable[Intent]:
         if (running.model_id, sequence) in self._skip:
             return ()
-        limit_s = self._budget_s if running.model_id in self._called else self._first_call_s
-        self._called.add(running.model_id)
+        model = (running.model_id, running.fingerprint)
+        limit_s = self._budget_s if model in self._called else self._first_call_s
+        self._called.add(model)
         try:
             with _time_limit(limit_s):
                 return call_hook(running, sequence, name, arguments)

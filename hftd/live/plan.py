@@ -8,7 +8,7 @@ from pathlib import Path
 from hftd.domain.session import Session
 from hftd.engine.engine import Engine
 from hftd.engine.risk import Limits
-from hftd.engine.state import HookCaller, RunningModel
+from hftd.engine.state import HookCaller, ModelLoader, RunningModel
 from hftd.engine.tally import Tally
 
 
@@ -16,7 +16,8 @@ from hftd.engine.tally import Tally
 class Plan:
     """What a daemon is to do, settled before it starts. `make_models` builds fresh instances for each session.
 
-    Bars of all `symbols` are subscribed to, quotes and trades only of those whose models ask for them.
+    Bars of all `symbols` are subscribed to, quotes and trades only of those whose models ask for them. `load` makes
+    models that are swapped in, by their fingerprint.
     """
 
     state: Path
@@ -28,12 +29,13 @@ class Plan:
     settings_json: str = "{}"
     quotes: tuple[str, ...] = ()
     trades: tuple[str, ...] = ()
+    load: ModelLoader | None = None
 
     def engine(self, session: Session, call: HookCaller, besides: Iterable[RunningModel] = ()) -> Engine:
         """The engine of `session`, with fresh models. Those `besides` that are gone from the settings keep what they
         hold, so that it is flattened, and decide nothing."""
         models = {running.model_id: running for running in (*besides, *self.make_models())}
-        return Engine(session, models.values(), self.limits, self.run_id, call)
+        return Engine(session, models.values(), self.limits, self.run_id, call, self.load)
 
 
 @dataclass(frozen=True)

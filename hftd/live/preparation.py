@@ -1,9 +1,11 @@
 """Everything that must stand before a session's first bar: connected, recovered, reconciled, warmed up."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
+
+import structlog
 
 from hftd.broker.base import Broker
 from hftd.calendar import Calendar
@@ -13,8 +15,12 @@ from hftd.domain.commands import Command, SubmitOrder
 from hftd.domain.convert import SECOND_NS
 from hftd.domain.events import Event, PortfolioCarried
 from hftd.domain.session import Session
+from hftd.engine.engine import Engine
+from hftd.engine.state import HookCaller, RunningModel, nobody
 from hftd.engine.tally import Tally
+from hftd.errors import ModelError
 from hftd.journal import Journal, journal_path
+from hftd.live.beginning import Begun, beginning_of, begun_again, note_beginning
 from hftd.live.catching_up import CatchUp
 from hftd.live.crash_points import crash_point
 from hftd.live.feed import FeedKeeper
@@ -25,6 +31,8 @@ from hftd.live.recovery import Recovered, recover
 from hftd.live.standing import Standing
 from hftd.live.telling import Telling
 from hftd.live.trader import Trader
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ class Preparation:
         latency: Histogram,
         heard: Callable[[Event, Sequence[Command]], None],
     ) -> None:
-        self._plan = plan
+        self.plan = plan
         self._broker = broker
         self._clock = clock
         self._calendar = calendar
@@ -81,7 +89,7 @@ class Preparation:
         by_hand = await self._catch_up.with_positions(trader)
         crash_point("reconcile.done")
         in_lockstep = self._pump.lockstep is not None
-        keeper = FeedKeeper(trader, self._broker, self._clock, session, self._plan.symbols, in_lockstep=in_lockstep)
+        keeper = FeedKeeper(trader, self._broker, self._clock, session, self.plan.symbols, in_lockstep=in_lockstep)
         if not trader.has_bars:
             await keeper.warm_up(self._calendar)
         await keeper.backfill()
@@ -90,7 +98,7 @@ class Preparation:
 
     async def _connect(self) -> Account:
         await self._broker.connect(self._pump.receive)
-        plan, symbols = self._plan, self._plan.symbols
+        plan, symbols = self.plan, self.plan.symbols
         await self._broker.subscribe(
             bars=symbols, updated_bars=symbols, statuses=symbols, quotes=plan.quotes, trades=plan.trades
         )
@@ -98,8 +106,8 @@ class Preparation:
 
     async def _finish_last_session(self, session: Session) -> None:
         """What became of orders that the last session left open belongs into its journal, and is carried."""
-        before = journal_path(self._plan.state, session.day)
-        engine = await self._catch_up.with_last_session(self._plan.state, self._plan.run_id, before)
+        before = journal_path(self.plan.state, session.day)
+        engine = await self._catch_up.with_last_session(self.plan.state, self.plan.run_id, before)
         if engine is not None:
             self._standing.keep(engine)
 
@@ -109,9 +117,15 @@ class Preparation:
         """The trader of `session`, and the orders that may not have been sent before a restart and are still fresh."""
         journal = self._open_journal(session, account)
         carried = self._standing.carried
+        begun = self._beginning_of(journal)
         recovered = recover(
-            journal, carried.positions, partial(self._plan.engine, session), self._telling.notifier.progress
+            journal,
+            carried.positions,
+            partial(self._make_engine, session, begun),
+            self._telling.notifier.progress,
+            begins_alike=begun is not None,
         )
+        note_beginning(journal, recovered.engine)
         crash_point("session.recovered")
         trader = self._trader_of(recovered, journal)
         for event, commands in recovered.steps:
@@ -126,15 +140,36 @@ class Preparation:
         else:
             trader.remark("session.recovered", f"after {len(recovered.steps)} events")
         self._standing.begin(trader)
-        fresh_ns = int(self._plan.late_after_s * self._clock.speed * SECOND_NS)
+        fresh_ns = int(self.plan.late_after_s * self._clock.speed * SECOND_NS)
         return trader, recovered.unanswered(self._clock.now_ns() - fresh_ns)
 
     def _open_journal(self, session: Session, account: Account) -> Journal:
-        journal = Journal.open(journal_path(self._plan.state, session.day), session, self._plan.run_id)
+        journal = Journal.open(journal_path(self.plan.state, session.day), session, self.plan.run_id)
         crash_point("journal.opened")
         journal.set_meta("account_id", account.account_id)
-        journal.set_meta("settings", self._plan.settings_json)
+        journal.set_meta("settings", self.plan.settings_json)
         return journal
+
+    def _beginning_of(self, journal: Journal) -> Begun | None:
+        """What the session began with before a restart, if the code of all its models is still there."""
+        begun = beginning_of(journal) if self.plan.load is not None and journal.has_events() else None
+        try:
+            if begun is not None:
+                begun_again(begun, self.plan.load or nobody)
+        except ModelError as error:
+            log.warning("model.gone", reason=str(error))
+            return None
+        return begun
+
+    def _make_engine(
+        self, session: Session, begun: Begun | None, call: HookCaller, besides: Iterable[RunningModel]
+    ) -> Engine:
+        """With what the session began with or, when it begins now, with what the plan asks for."""
+        plan = self.plan
+        if begun is not None:
+            models, limits = begun_again(begun, plan.load or nobody)
+            return Engine(session, models, limits, plan.run_id, call, plan.load)
+        return plan.engine(session, call, besides)
 
     def _trader_of(self, recovered: Recovered, journal: Journal) -> Trader:
         return Trader(
@@ -146,7 +181,7 @@ class Preparation:
             tally=self._tally,
             deliver=self._pump.deliver,
             answered=self._pump.inbox.wake,
-            late_after_s=self._plan.late_after_s,
+            late_after_s=self.plan.late_after_s,
             sequentially=self._pump.lockstep is not None,
             latency=self._latency,
             heard=self._heard,

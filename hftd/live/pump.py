@@ -48,6 +48,7 @@ class Pump:
         self.trader: Trader | None = None
         self.keeper: FeedKeeper | None = None
         self.stopping = False
+        self.each_round: Callable[[], None] = lambda: None
         self.lockstep = Lockstep(done, self._is_busy) if done else None
         self.inbox = Inbox(clock, self._on_idle)
         self._clock = clock
@@ -82,6 +83,7 @@ class Pump:
                 await self.trader.let_leave()
         if self.trader is not None:
             self.trader.take_timers()
+            self.each_round()
             if self.keeper is not None and self.trader.blocked is None:
                 await self.keeper.check()
             await self.trader.let_leave()

@@ -78,14 +78,19 @@ def recover(
     carried: Iterable[CarriedPosition],
     make_engine: MakeEngine,
     progress: Callable[[], None] = lambda: None,
+    *,
+    begins_alike: bool = False,
 ) -> Recovered:
-    """The engine of the session that `journal` is of, after everything in it. `progress` is told of every event."""
+    """The engine of the session that `journal` is of, after everything in it. `progress` is told of every event.
+
+    `begins_alike` says that `make_engine` makes what the session began with, and nothing has to be compared.
+    """
     steps = steps_of(journal)
     guard = Guard([event for event, _ in steps if isinstance(event, ModelFaulted)])
     if not steps:
         return Recovered(make_engine(guard, _retired(carried)), guard, steps)
     engine = make_engine(guard, retired_of(journal))
-    if _same_models(journal, engine) and _replay(engine, steps, journal, progress):
+    if (begins_alike or _same_models(journal, engine)) and _replay(engine, steps, journal, progress):
         log.info("session.recovered", events=len(steps), how="replayed through the same models")
     else:
         engine = make_engine(guard, retired_of(journal))
@@ -96,7 +101,7 @@ def recover(
 
 
 def _retired(carried: Iterable[CarriedPosition]) -> list[RunningModel]:
-    return [RunningModel(position.model_id, Model(), "", ()) for position in carried]
+    return [RunningModel(position.model_id, Model(), "", ()) for position in carried if not position.shadow]
 
 
 def retired_of(journal: Reader) -> list[RunningModel]:

@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import faulthandler
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from hftd.calendar import Calendar
 from hftd.clock import Clock
 from hftd.domain.convert import SECOND_NS, cents, rfc3339_of, text_of
 from hftd.engine.risk import Limits
-from hftd.engine.state import RunningModel
+from hftd.engine.state import ModelLoader, RunningModel
 from hftd.engine.tally import Tally
 from hftd.errors import BrokerUnavailable, SettingsError
 from hftd.journal import run_id
@@ -28,8 +28,10 @@ from hftd.live.control import ControlServer, socket_path
 from hftd.live.crash_points import arm
 from hftd.live.daemon import Daemon, Outcome, Plan
 from hftd.live.endings import when_asked_how_it_stands, when_told_to_end
+from hftd.live.library import Library
 from hftd.live.page import page_of
 from hftd.live.recorder import Recorder, overheard
+from hftd.live.reload import Reloader, reloading_answers
 from hftd.live.reports import ReportAtClose
 from hftd.live.retention import Retention
 from hftd.live.services import Service
@@ -55,8 +57,15 @@ class Ended:
         return self.by is signal.SIGINT
 
 
-def run(settings: Settings, state: Path, environment: dict[str, str], sessions: int | None = None) -> Ended:
-    """Run the daemon in the foreground until it is told to stop or `sessions` sessions have closed."""
+def run(
+    settings: Settings,
+    state: Path,
+    environment: dict[str, str],
+    sessions: int | None = None,
+    read: Callable[[], Settings] | None = None,
+) -> Ended:
+    """Run the daemon in the foreground until it is told to stop or `sessions` sessions have closed. `read` reads the
+    settings again when it is asked to reload them."""
     if settings.exchange.speed != 1 and settings.broker.name != "simulated":
         raise SettingsError(
             f"{settings.origin('exchange', 'speed')}: speed {settings.exchange.speed:g} is for the simulated exchange; "
@@ -65,23 +74,28 @@ def run(settings: Settings, state: Path, environment: dict[str, str], sessions: 
     arm(environment)
     with suppress(OSError, ValueError):  # standard error may be no file
         faulthandler.enable()  # the watchdog's abort says where the loop was stalled
-    return asyncio.run(_run(settings, state, environment, sessions))
+    return asyncio.run(_run(settings, state, environment, sessions, read or (lambda: settings)))
 
 
-async def _run(settings: Settings, state: Path, environment: dict[str, str], sessions: int | None) -> Ended:
+async def _run(
+    settings: Settings,
+    state: Path,
+    environment: dict[str, str],
+    sessions: int | None,
+    read: Callable[[], Settings],
+) -> Ended:
     caught: list[signal.Signals] = []
     tail = logs.Tail()
     logs.configure(settings.log.format, settings.log.level, tail=tail)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(page_of(settings, state))
-        models = [verified(chosen, settings.models_folder) for chosen in settings.chosen_models]
-        for model in models:
-            log.info("model.loaded", model=model.chosen.name, fingerprint=model.fingerprint[:12])
-        notifier = Notifier()
+        library, notifier = Library(state), Notifier()
+        plan = verified_plan(settings, state, library)
+        reloader = Reloader(settings, read, lambda other: verified_plan(other, state, library), notifier)
         connection = await stack.enter_async_context(connect_to(settings, state, environment, notifier))
         logs.configure(settings.log.format, settings.log.level, connection.clock.now_ns, tail)
-        plan, broker = make_plan(settings, state, models), connection.broker
-        services = _services(settings, state, environment, connection.clock)
+        broker = connection.broker
+        services = [reloader, *_services(settings, state, environment, connection.clock)]
         if settings.record:
             recorder = Recorder(state)
             broker = overheard(broker, recorder, plan.symbols)
@@ -96,12 +110,12 @@ async def _run(settings: Settings, state: Path, environment: dict[str, str], ses
             done=connection.done,
             services=services,
         )
-        answers = _answers(daemon, settings, connection, tail)
+        answers = _answers(daemon, settings, connection, tail) | reloading_answers(reloader, read)
         when_asked_how_it_stands(lambda: log.info("daemon.snapshot", **answers["status"]()))
         control = ControlServer(socket_path(state, environment), answers)
         await control.start()
         stack.push_async_callback(control.stop)
-        _stop_on_signals(daemon, caught)
+        _stop_on_signals(daemon, caught, reloader)
         outcome = await _until_either_ends(daemon, connection, sessions)
     return Ended(outcome, caught[0] if caught else None)
 
@@ -130,17 +144,29 @@ async def _until_either_ends(daemon: Daemon, connection: Connection, sessions: i
     raise BrokerUnavailable(f"the simulated exchange ended by itself with status {lost.result()}; its log says why")
 
 
-def _stop_on_signals(daemon: Daemon, caught: list[signal.Signals]) -> None:
+def _stop_on_signals(daemon: Daemon, caught: list[signal.Signals], reloader: Reloader) -> None:
     def stop(received: signal.Signals) -> None:
         log.info("daemon.stopping", signal=received.name)
         caught.append(received)
         daemon.stop()
 
-    when_told_to_end(stop)
+    when_told_to_end(stop, reloader.ask)
 
 
-def make_plan(settings: Settings, state: Path, models: Iterable[VerifiedModel]) -> Plan:
+def verified_plan(settings: Settings, state: Path, library: Library) -> Plan:
+    """What `settings` ask for, with models that were tried and are kept. Blocks; raises ModelError, StateError."""
+    models = [verified(chosen, settings.models_folder) for chosen in settings.chosen_models]
+    for model in models:
+        library.add(model)
+        log.info("model.loaded", model=model.chosen.name, fingerprint=model.fingerprint[:12])
+    return make_plan(settings, state, models, library.load)
+
+
+def make_plan(
+    settings: Settings, state: Path, models: Iterable[VerifiedModel], load: ModelLoader | None = None
+) -> Plan:
     """What `settings` ask of a daemon on the state directory `state`."""
+    shadows = settings.shadows
     limits = Limits(**settings.risk.as_limits())
     own = {name: dataclasses.replace(limits, **given) for name, given in settings.model_limits.items()}
     return Plan(
@@ -151,8 +177,11 @@ def make_plan(settings: Settings, state: Path, models: Iterable[VerifiedModel]) 
         trades=_symbols_of(model for model in models if overrides(model.loaded.cls, "on_trade")),
         limits=limits,
         late_after_s=settings.late_after_s,
-        make_models=lambda: [_running(model, own.get(model.chosen.name)) for model in models],
+        make_models=lambda: [
+            _running(model, own.get(model.chosen.name), shadow=model.chosen.name in shadows) for model in models
+        ],
         settings_json=settings.model_dump_json(),
+        load=load,
     )
 
 
@@ -160,9 +189,11 @@ def _symbols_of(models: Iterable[VerifiedModel]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(symbol for model in models for symbol in model.chosen.symbols))
 
 
-def _running(model: VerifiedModel, limits: Limits | None) -> RunningModel:
+def _running(model: VerifiedModel, limits: Limits | None, *, shadow: bool) -> RunningModel:
     chosen = model.chosen
-    return RunningModel(chosen.name, model.build(), model.fingerprint, chosen.symbols, model.values, limits=limits)
+    return RunningModel(
+        chosen.name, model.build(), model.fingerprint, chosen.symbols, model.values, limits=limits, shadow=shadow
+    )
 
 
 def _answers(daemon: Daemon, settings: Settings, connection: Connection, tail: logs.Tail) -> dict[str, Any]:

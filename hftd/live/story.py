@@ -132,6 +132,27 @@ class Story:
     def _faulted(self, event: events.ModelFaulted) -> None:
         log.error("model.paused", model=event.model_id, error=event.error, until="the next open")
 
+    def _swapped(self, event: events.ModelSwapped) -> None:
+        log.warning(
+            "model.swapped",
+            model=event.model_id,
+            successor=event.name,
+            fingerprint=event.fingerprint[:12],
+            cause=event.cause,
+            **_because(event.reason),
+        )
+
+    def _candidate(self, event: events.CandidateEntered) -> None:
+        until = f"{event.promote_after} bars" if event.promote_after else "hftd promote"
+        log.info("candidate.entered", model=event.model_id, fingerprint=event.fingerprint[:12], until=until)
+
+    def _candidate_dropped(self, event: events.CandidateDropped) -> None:
+        log.warning("candidate.dropped", model=event.model_id, reason=event.reason)
+
+    def _limits(self, event: events.LimitsChanged) -> None:
+        given = {name: text_of(value) for name, value in event.limits.items() if isinstance(value, Decimal)}
+        log.info("limits.changed", **given)
+
 
 def _clock_time(time_ns: int) -> str:
     return f"{datetime_of(time_ns).astimezone(NEW_YORK):%H:%M}"
@@ -155,6 +176,7 @@ def _signal(command: commands.SignalRaised) -> None:
         quantity=text_of(command.quantity),
         symbol=command.symbol,
         **_because(command.reason),
+        **({"shadow": "yes"} if command.shadow else {}),
     )
 
 
@@ -216,6 +238,21 @@ def _unqueued(command: commands.OrderDropped) -> None:
     log.info("order.dropped", model=command.model_id, id=command.client_order_id, cause=command.cause)
 
 
+def _shadow_ordered(command: commands.ShadowOrdered) -> None:
+    order = command.order
+    about = {"symbol": order.symbol, "side": str(order.side), "quantity": text_of(order.quantity)}
+    log.info("shadow.ordered", model=command.model_id, **about, **_because(command.reason))
+
+
+def _shadow_filled(command: commands.ShadowFilled) -> None:
+    about = {"symbol": command.symbol, "side": str(command.side), "quantity": text_of(command.quantity)}
+    log.info("shadow.filled", model=command.model_id, **about, price=text_of(command.price))
+
+
+def _shadow_withdrawn(command: commands.ShadowWithdrawn) -> None:
+    log.debug("shadow.withdrawn", model=command.model_id, id=command.client_order_id, **_because(command.reason))
+
+
 def _crossed(command: commands.OrderCrossed) -> None:
     log.info(
         "order.crossed",
@@ -254,6 +291,10 @@ _EVENTS: dict[type, Callable[[Story, Any], None]] = {
     events.PrintQuarantined: Story._quarantined,
     events.BarCorrected: Story._corrected,
     events.ModelFaulted: Story._faulted,
+    events.ModelSwapped: Story._swapped,
+    events.CandidateEntered: Story._candidate,
+    events.CandidateDropped: Story._candidate_dropped,
+    events.LimitsChanged: Story._limits,
 }
 
 _COMMANDS: dict[type, Callable[[Any], None]] = {
@@ -264,6 +305,9 @@ _COMMANDS: dict[type, Callable[[Any], None]] = {
     commands.OrderQueued: _queued,
     commands.OrderDropped: _unqueued,
     commands.OrderCrossed: _crossed,
+    commands.ShadowOrdered: _shadow_ordered,
+    commands.ShadowFilled: _shadow_filled,
+    commands.ShadowWithdrawn: _shadow_withdrawn,
     commands.CancelOrder: _cancelled,
     commands.ReplaceOrder: _replaced,
     commands.TradingStopped: _stopped,

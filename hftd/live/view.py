@@ -8,7 +8,7 @@ from hftd.domain.convert import cents, decimal_of, rfc3339_of, text_of
 from hftd.domain.events import Halt
 from hftd.engine.engine import Engine
 from hftd.engine.halts import ends_of
-from hftd.engine.state import OrderState
+from hftd.engine.state import OrderState, RunningModel
 
 
 def number(value: Decimal) -> int | float:
@@ -29,10 +29,27 @@ def session_view(engine: Engine) -> dict[str, Any]:
             {"model": running.model_id, "fingerprint": running.fingerprint[:12], "paused": running.paused}
             for running in engine.models.values()
         ],
+        "shadows": [_shadow_view(engine, shadow) for shadow in engine.shadows.values()],
         "position": positions_of(engine),
         "cash": number(cents(engine.cash)),
         "equity": number(cents(engine.equity)),
         "pnl": number(cents(engine.profit)),
+    }
+
+
+def _shadow_view(engine: Engine, shadow: RunningModel) -> dict[str, Any]:
+    """What a shadow holds on paper and has gained, beside the model whose candidate it is, in dollars since then."""
+    portfolio = shadow.portfolio
+    held = {symbol: number(holding.quantity) for symbol, holding in portfolio.holdings.items() if holding.quantity}
+    return {
+        "model": shadow.model_id,
+        "fingerprint": shadow.fingerprint[:12],
+        "paused": shadow.paused,
+        "bars": shadow.bars_heard,
+        "promote_after": shadow.promote_after or None,
+        "orders": len(shadow.sent_ns),
+        "position": held,
+        "pnl": number(cents(portfolio.realised + portfolio.unrealised(engine.prices))),
     }
 
 

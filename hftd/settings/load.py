@@ -70,6 +70,7 @@ def _settings(layer: Layer, file: Path) -> Settings:
         problems += [sentence(dict(problem), layer, file) for problem in error.errors(include_url=False)]
     else:
         settings._origins.update(layer.origins)
+        settings._file = file
         problems += _unknown_symbols(settings)
     if problems:
         raise SettingsError("\n".join(problems))

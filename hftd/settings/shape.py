@@ -151,10 +151,28 @@ class ModelRiskSettings(Section):
         return {name: value for name, value in values.items() if value is not None}
 
 
+def _bars(value: object) -> str:
+    """`value` as text like 30 bars, hand, or off. Raises ValueError."""
+    text = "off" if value is False else str(value).strip()
+    if text in ("off", "hand") or _leading_number(text):
+        return text
+    raise ValueError("expected a number of bars like 30 bars, or hand, or off")
+
+
+def _leading_number(text: str) -> int | None:
+    number, _, unit = text.partition(" ")
+    is_number = number.isdecimal() and unit in ("", "bar", "bars") and int(number) > 0
+    return int(number) if is_number else None
+
+
+PromoteAfter = Annotated[str, BeforeValidator(_bars)]
+
+
 class ModelSettings(Section):
     name: str = Field(min_length=1, description="a file NAME.py or a folder NAME in models_folder")
     parameters: dict[str, Any] = Field(default={}, description="values for the model's own parameters; see hftd models")
     symbols: Symbols | None = Field(default=None, description="the symbols this model is given; none: all of them")
+    shadow: bool = Field(default=False, description="whether it decides on paper only, and sends nothing")
     risk: ModelRiskSettings | None = Field(
         default=None, description="narrower limits of this model alone; none: those of risk hold for it too"
     )
@@ -361,12 +379,25 @@ class Settings(Section):
     record: bool = Field(
         default=False, description="whether all market data that arrive are written to files, in STATE/records"
     )
+    reload_on_change: bool = Field(
+        default=False, description="whether settings and models are read again as soon as a file of theirs changes"
+    )
+    promote_after: PromoteAfter = Field(
+        default="off",
+        description="bars that a changed model decides on paper before it takes over, like 30 bars; or hand, or off",
+    )
     late_after_s: Seconds = Field(
         default=10.0, gt=0, description="market data that arrive this many seconds too late are not traded on"
     )
 
     # Where the user gave each value, by its path; what is not here has its default.
     _origins: dict[Place, str] = PrivateAttr(default_factory=dict)
+    _file: Path | None = PrivateAttr(default=None)
+
+    @property
+    def file(self) -> Path | None:
+        """The file that they were read from."""
+        return self._file
 
     def origin(self, *path: str | int) -> str:
         """Where `path` stands, or the section it would stand in: a file and line, a variable, the command line."""
@@ -381,6 +412,16 @@ class Settings(Section):
         if self.model is not None:
             return (self._chosen(self.model, "model"),)
         return tuple(self._chosen(model, "models", index) for index, model in enumerate(self.models or ()))
+
+    @property
+    def shadows(self) -> frozenset[str]:
+        """The names of the models that decide on paper only."""
+        return frozenset(model.name for model in self.models or () if model.shadow)
+
+    @property
+    def promote_after_bars(self) -> int | None:
+        """`promote_after` in bars: 0 to wait for hftd promote, None to swap at once."""
+        return {"off": None, "hand": 0}.get(self.promote_after, _leading_number(self.promote_after))
 
     @property
     def model_limits(self) -> dict[str, dict[str, Any]]:

@@ -129,7 +129,7 @@ def test_a_parquet_tape_plays_as_its_csv_does(session: tuple[Home, Ended], home:
     assert (ended.status, ended.out, ended.events) == (0, session[1].out, session[1].events)
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGHUP, 0)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_a_signal_ends_it_in_order_with_the_summary(home: Home, tape: Path, number: int, status: int) -> None:
     running = home.start("run", "--tape", tape, "--speed", 600)
     running.wait_for("order.filled")

@@ -1,0 +1,79 @@
+"""What a session began with, kept in its journal: a restart begins with the same, whatever settings say by then."""
+
+from typing import Any
+
+import msgspec
+
+from hftd.domain.events import Bound, ModelSwapped
+from hftd.engine.engine import Engine
+from hftd.engine.risk import Limits
+from hftd.engine.state import ModelLoader, RunningModel
+from hftd.engine.swapping import bounds_of
+from hftd.journal import Journal, Reader
+from hftd.model.contract import Model
+
+KEY = "begun_with"
+
+_ENCODER = msgspec.json.Encoder(decimal_format="string")
+
+
+class BegunModel(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A slot as it was when the session began. One that is `retired` only held something from before."""
+
+    model_id: str
+    fingerprint: str
+    symbols: tuple[str, ...]
+    parameters: dict[str, Any] = {}
+    limits: dict[str, Bound] | None = None
+    shadow: bool = False
+    retired: bool = False
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """Slots and limits with which a session began."""
+
+    models: tuple[BegunModel, ...]
+    limits: dict[str, Bound]
+
+
+def note_beginning(journal: Journal, engine: Engine) -> None:
+    """Note what a session begins with, once."""
+    if KEY not in journal.meta():
+        begun = Begun(tuple(_begun(running) for running in engine.everyone), bounds_of(engine.limits))
+        journal.set_meta(KEY, _ENCODER.encode(begun).decode())
+
+
+def beginning_of(journal: Reader) -> Begun | None:
+    """What the session of a journal began with; None where it was not noted."""
+    noted = journal.meta().get(KEY)
+    return msgspec.json.decode(noted, type=Begun) if noted else None
+
+
+def begun_again(begun: Begun, load: ModelLoader) -> tuple[list[RunningModel], Limits]:
+    """The models and limits of a beginning, anew. Raises ModelError when the code of a model is gone."""
+    return [_running(model, load) for model in begun.models], Limits(**begun.limits)  # type: ignore[arg-type]
+
+
+def _begun(running: RunningModel) -> BegunModel:
+    return BegunModel(
+        model_id=running.model_id,
+        fingerprint=running.fingerprint,
+        symbols=running.symbols,
+        parameters=running.parameters,
+        limits=None if running.limits is None else bounds_of(running.limits),
+        shadow=running.shadow,
+        retired=type(running.model) is Model,
+    )
+
+
+def _running(begun: BegunModel, load: ModelLoader) -> RunningModel:
+    event = ModelSwapped(0, begun.model_id, begun.model_id, begun.fingerprint, begun.symbols, begun.parameters)
+    return RunningModel(
+        model_id=begun.model_id,
+        model=Model() if begun.retired else load(event),
+        fingerprint=begun.fingerprint,
+        symbols=begun.symbols,
+        parameters=begun.parameters,
+        limits=None if begun.limits is None else Limits(**begun.limits),  # type: ignore[arg-type]
+        shadow=begun.shadow,
+    )
