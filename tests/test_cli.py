@@ -51,9 +51,8 @@ def test_what_prints_data_prints_json_too(place: Home, arguments: tuple[str, ...
 def test_check_finds_the_shipped_settings_in_order(place: Home) -> None:
     ended = place.run("check")
     marks = [line.split()[:2] for line in ended.out.splitlines()]
-    assert marks == [
-        ["ok", name] for name in ("settings", "model", "state", "calendar", "credentials", "broker", "clock")
-    ]
+    names = ("settings", "model", "state", "calendar", "credentials", "broker", "alerts", "clock")
+    assert marks == [["ok", name] for name in names]
 
 
 def test_a_new_model_passes_the_check(home: Home) -> None:
