@@ -49,8 +49,6 @@ def world(model: Model) -> World:
     """An open session of one model, which can load others."""
     made = World(toy(lambda bar: None), opened=False)
     made.engine = Engine(SESSION, [running(model)], WIDE, "run", load=lambda event: MADE[event.fingerprint]())
-        SESSION, [running(model)], more.get("limits", WIDE), "run", load=lambda e: MADE[e.fingerprint]()
-    )
     made.commands = []
     made.take(PortfolioCarried(OPEN_NS - MINUTE_NS, D(10**6)))
     made.take(SessionOpened(OPEN_NS, SESSION))
