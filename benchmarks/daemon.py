@@ -96,9 +96,11 @@ def wait_for(log: Iterator[tuple[float, dict[str, str]]], event: str, **fields: 
     return next(at_s for at_s, line in log if line["event"] == event and fields.items() <= line.items())
 
 
-def child_of(process: Process) -> int:
-    """The exchange of a daemon."""
-    return int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
+def child_of(process: Process, command: str = "exchange") -> int:
+    """The process that a daemon has started as `hftd COMMAND`."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    words = {child: Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0") for child in children}
+    return next(int(child) for child, line in words.items() if line[2:4] == ["hftd", command])
 
 
 def memory_mb(process_id: int) -> tuple[float, float]:

@@ -214,6 +214,7 @@ def endpoints_page() -> str:
         "| --- | --- |",
         "| `/v2/iex`, `/v2/sip`, `/v2/delayed_sip` | trades, quotes, bars, updatedBars, dailyBars, statuses |",
         "| `/stream` | trade updates |",
+        "| `/hftd/book/SYMBOL` | the order book: ten levels of bids and asks |",
         "| `/hftd/clock` | the exchange's time, speed and leaps; lockstep |",
     ]
     return "\n".join(lines) + "\n"

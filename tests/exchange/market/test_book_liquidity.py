@@ -34,6 +34,9 @@ class Stage:
     def top(self) -> Top:
         return self.book.top()
 
+    def depth(self, side: int, levels: int) -> list[tuple[int, int]]:
+        return [(int(price), int(quantity)) for price, quantity in self.book.depth(side, levels)]
+
     def resume(self) -> int:
         return 0
 
@@ -184,3 +187,8 @@ def test_orders_outlive_the_books_of_a_session(market: BookLiquidity) -> None:
     assert len(following.book) == 7
     market.withdraw("low")
     assert len(following.book) == 6
+
+
+def test_the_depth_is_in_dollars_best_first(market: BookLiquidity) -> None:
+    assert market.depth("SPY", 2) == ([(99.99, 10), (99.98, 10)], [(100.01, 10), (100.02, 10)])
+    assert market.depth("QQQ", 2) is None

@@ -411,3 +411,12 @@ async def test_a_long_history_holds_up_nobody(start: Start) -> None:
         answered += 1
     assert answered > 6  # it is 4 when the history is computed at one go: before and after it
     assert len((await history)["bars"]["SPY"]) == 21
+
+
+async def test_the_book_is_shown_to_who_has_a_key(running: RunningExchange) -> None:
+    rest = Rest(running)
+    book = await rest.get("/hftd/book/SPY")
+    assert book["bids"][0][0] <= book["asks"][0][0]
+    assert (await rest.ask("GET", "/hftd/book/NOSUCH"))[0] == 404
+    async with aiohttp.ClientSession() as stranger, stranger.get(f"{running.addresses().rest}/hftd/book/SPY") as answer:
+        assert answer.status == 401
