@@ -112,6 +112,8 @@ class Machine:
         except subprocess.TimeoutExpired:
             self._shell.terminate()
             self._shell.wait(60)
+        assert self._shell.stdout is not None
+        self._shell.stdout.close()
 
 
 @pytest.fixture(scope="module")

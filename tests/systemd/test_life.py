@@ -108,7 +108,7 @@ def test_a_stalled_loop_is_restarted_by_the_watchdog_and_says_where_it_was(machi
     )
     machine.wait_for("[[ $(value StatusText) == open* ]]")
     recoveries = machine.count("session.recovered")
-    machine.run("kill -STOP $(value MainPID)")
+    machine.run("systemctl kill --signal=STOP --kill-who=main hftd")
     machine.wait_for_log("Watchdog timeout")
     machine.wait_for_log("session.recovered", after=recoveries)
     assert machine.count("Fatal Python error: Aborted") == 1
@@ -189,10 +189,10 @@ def test_keys_are_encrypted_credentials(machine: Machine):
 
 def test_it_stops_in_order_whatever_the_network_does(machine: Machine):
     machine.run("printf '[Service]\\nTimeoutStopSec=10\\n' > /etc/systemd/system/hftd.service.d/stop.conf")
-    machine.run("systemctl daemon-reload; kill -STOP $(systemctl show -p MainPID --value hftd-exchange)")
+    machine.run("systemctl daemon-reload; systemctl kill --signal=STOP --kill-who=main hftd-exchange")
     machine.run("systemctl stop hftd")
     assert (machine.show("Result"), machine.show("ExecMainStatus")) == ("success", "0")
-    machine.run("kill -CONT $(systemctl show -p MainPID --value hftd-exchange)")
+    machine.run("systemctl kill --signal=CONT --kill-who=main hftd-exchange")
 
 
 def test_uninstalling_leaves_state_and_what_its_owner_wrote(machine: Machine):
