@@ -152,4 +152,4 @@ def figures_of(record: Record, cash: float, days: list[int], position: Mapping[s
 
 def rounded(value: float | None, digits: int = 6) -> float | None:
     """A figure for people and JSON; None when there is none."""
-    return None if value is None or not math.isfinite(value) else round(value, digits)
+    return None if value is None or not math.isfinite(value) else round(float(value), digits)

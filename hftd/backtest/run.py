@@ -103,7 +103,7 @@ def summary_of(task: Task, record: Record, tally: Tally, positions: Mapping[str,
 
 
 def _number(value: float) -> int | float:
-    return int(value) if value == int(value) else value
+    return int(value) if value == int(value) else float(value)
 
 
 def plain_value(value: Any) -> Any:

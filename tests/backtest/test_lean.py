@@ -1,9 +1,11 @@
 """The lean driver against the plain one: the same trades, equity and counts, or it says what it does not cover."""
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
@@ -144,3 +146,11 @@ def test_a_model_that_looks_elsewhere_is_not_covered() -> None:
 
     with pytest.raises(NotCovered, match=r"context\.cash"):
         LeanDriver(task_of(model_of(on_bar), BARS, THREE), CALENDAR).run()
+
+
+def test_its_summary_is_plain_values_as_the_plain_drivers() -> None:
+    task = task_of(by_volume(5, 7, 5, 5), BARS, THREE, terms=Terms(cash=Decimal(1_000_000), fees=Fees.PER_SHARE))
+    summaries = [run_task(task, driver=driver).summary for driver in ("lean", "plain")]
+    texts = [json.dumps({**summary, "seconds": 0, "driver": ""}) for summary in summaries]
+    assert texts[0] == texts[1]
+    assert all(msgspec.json.decode(msgspec.json.encode(summary)) == summary for summary in summaries)
