@@ -9,8 +9,9 @@ import socket
 from hftd.clock import monotonic_s
 
 PROGRESS_EVERY_S = 5.0
-EXTENSION_S = 60
-"""How much longer a start or an end may take from each sign of progress on."""
+EXTENSION_S = 20
+"""How much longer a start or an end may take from each sign of progress on. It puts off the watchdog as well, so that a
+stall just after the work is noticed that much later."""
 
 
 class Notifier:
