@@ -14,6 +14,7 @@ from hftd.domain.events import Event
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 SCALARS: dict[Any, st.SearchStrategy[Any]] = {
+    Any: st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
     str: st.text(),
     int: INT64,
     bool: st.booleans(),
