@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 
 from hftd.domain.events import Bound, ModelSwapped
+from hftd.domain.session import Session
 from hftd.engine.engine import Engine
 from hftd.engine.risk import Limits
-from hftd.engine.state import ModelLoader, RunningModel
+from hftd.engine.state import HookCaller, ModelLoader, RunningModel, nobody
 from hftd.engine.swapping import bounds_of
 from hftd.journal import Journal, Reader
 from hftd.model.contract import Model
@@ -52,6 +53,12 @@ def beginning_of(journal: Reader) -> Begun | None:
 def begun_again(begun: Begun, load: ModelLoader) -> tuple[list[RunningModel], Limits]:
     """The models and limits of a beginning, anew. Raises ModelError when the code of a model is gone."""
     return [_running(model, load) for model in begun.models], Limits(**begun.limits)  # type: ignore[arg-type]
+
+
+def engine_again(begun: Begun, session: Session, run_id: str, call: HookCaller, load: ModelLoader | None) -> Engine:
+    """The engine as it was when the session began. Raises ModelError when the code of a model is gone."""
+    models, limits = begun_again(begun, load or nobody)
+    return Engine(session, models, limits, run_id, call, load)
 
 
 def _begun(running: RunningModel) -> BegunModel:

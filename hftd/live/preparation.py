@@ -20,7 +20,7 @@ from hftd.engine.state import HookCaller, RunningModel, nobody
 from hftd.engine.tally import Tally
 from hftd.errors import ModelError
 from hftd.journal import Journal, journal_path
-from hftd.live.beginning import Begun, beginning_of, begun_again, note_beginning
+from hftd.live.beginning import Begun, beginning_of, begun_again, engine_again, note_beginning
 from hftd.live.catching_up import CatchUp
 from hftd.live.crash_points import crash_point
 from hftd.live.feed import FeedKeeper
@@ -167,8 +167,7 @@ class Preparation:
         """With what the session began with or, when it begins now, with what the plan asks for."""
         plan = self.plan
         if begun is not None:
-            models, limits = begun_again(begun, plan.load or nobody)
-            return Engine(session, models, limits, plan.run_id, call, plan.load)
+            return engine_again(begun, session, plan.run_id, call, plan.load)
         return plan.engine(session, call, besides)
 
     def _trader_of(self, recovered: Recovered, journal: Journal) -> Trader:

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -26,7 +27,9 @@ from hftd.domain.commands import Command, OrderRefused, SignalRaised, SubmitOrde
 from hftd.domain.convert import MINUTE_NS, rfc3339_of, text_of
 from hftd.domain.events import BarReceived, Event, ModelFaulted, OrderReported, PortfolioCarried, name_of
 from hftd.domain.session import Session
+from hftd.engine.engine import Engine
 from hftd.engine.order_states import FILLS
+from hftd.engine.state import ModelLoader
 from hftd.errors import DataError, ModelError
 from hftd.exchange.market.course import make_course
 from hftd.exchange.market.latencies import latency_of
@@ -38,8 +41,10 @@ from hftd.exchange.venue.accounts import Holding
 from hftd.exchange.venue.fees import SCHEDULES, Fees
 from hftd.exchange.venue.settings import VenueSettings
 from hftd.journal import Journal, Reader, journal_path, journals
+from hftd.live.beginning import beginning_of, engine_again
 from hftd.live.daemon import Daemon
 from hftd.live.guard import Guard
+from hftd.live.library import Library
 from hftd.live.plan import Plan
 from hftd.live.recovery import Step, replayed, retired_of, reviewer_of, session_of, steps_of
 from hftd.live.run import make_plan
@@ -135,7 +140,7 @@ def verify_session(path: Path, state: Path, settings: Settings, data: Path | Non
         models, proofs = _models_of(journal, state, settings)
         plan = dataclasses.replace(make_plan(settings, state, models), run_id=meta["run_id"])
         session = session_of(reviewer_of(journal).session, steps)
-        mismatches = list(_mismatches(journal, plan, session, steps))
+        mismatches = list(_mismatches(journal, plan, session, steps, Library(state).load))
         remarks = [f"{proof.model_id}: code changed: {proof.remark}" for proof in proofs if not proof.found]
     backtest = None
     if data is None:
@@ -160,7 +165,13 @@ def verify_session(path: Path, state: Path, settings: Settings, data: Path | Non
 
 def _models_of(journal: Reader, state: Path, settings: Settings) -> tuple[list[VerifiedModel], list[ModelProof]]:
     """The models that the settings name, each with the code that decided then where it is found."""
-    then = {model.model_id: model for model in journal.models()}
+    begun = beginning_of(journal)
+    marks = {model.model_id: model.fingerprint for model in begun.models} if begun else {}
+    then = {
+        model.model_id: model
+        for model in journal.models()
+        if marks.get(model.model_id, model.fingerprint) == model.fingerprint  # not what it was swapped for later
+    }
     models, proofs = [], []
     for chosen in settings.chosen_models:
         journaled = then.get(chosen.name)
@@ -179,13 +190,24 @@ def _models_of(journal: Reader, state: Path, settings: Settings) -> tuple[list[V
     return models, proofs
 
 
-def _mismatches(journal: Reader, plan: Plan, session: Session, steps: Sequence[Step]) -> Iterator[Mismatch]:
+def _mismatches(
+    journal: Reader, plan: Plan, session: Session, steps: Sequence[Step], load: ModelLoader
+) -> Iterator[Mismatch]:
     guard = Guard([event for event, _ in steps if isinstance(event, ModelFaulted)])
-    engine = plan.engine(session, guard, retired_of(journal))
+    engine = _engine_of(journal, plan, session, guard, load)
     for event, then, now in replayed(engine, steps):
         was_killed = not then and engine.sequence == len(steps)
         if _bytes_of(then) != _bytes_of(now) and not was_killed:
             yield Mismatch(engine.sequence, name_of(event), _texts(then), _texts(now))
+
+
+def _engine_of(journal: Reader, plan: Plan, session: Session, guard: Guard, load: ModelLoader) -> Engine:
+    """What the session began with; where that was not noted, or its code is gone, what the settings ask for."""
+    begun = beginning_of(journal)
+    if begun is not None:
+        with suppress(ModelError):
+            return engine_again(begun, session, plan.run_id, guard, load)
+    return plan.engine(session, guard, retired_of(journal))
 
 
 def _bytes_of(commands: Iterable[Command]) -> list[bytes]:

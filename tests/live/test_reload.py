@@ -70,6 +70,7 @@ def test_a_changed_model_takes_over_without_a_restart_and_every_order_bears_its_
     assert marks["seller"] == swap.fingerprint != marks["buyer"]
     minutes = [event.bar.time_ns for event in home.events(BarReceived) if not event.late]
     assert len(minutes) == len(set(minutes))
+    assert home.run("verify", "--json").json["mismatches"] == 0
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_an_exchange_of_its_own_outlives_the_daemon(home: Home, tape: Path) -> N
     assert exchange.running.end().status == 0
 
 
-def test_a_model_that_was_edited_begins_anew_and_the_orders_are_kept(home: Home, tape: Path) -> None:
+def test_a_model_that_was_edited_takes_over_and_the_orders_are_kept(home: Home, tape: Path) -> None:
     running = home.start("run", "--tape", tape, "--speed", 600, **OVER_NIGHT)
     running.wait_for("order.filled")
     running.end(signal.SIGKILL)
@@ -124,8 +124,8 @@ def test_a_model_that_was_edited_begins_anew_and_the_orders_are_kept(home: Home,
     with (home.folder / "models" / "volume_17_31.py").open("a") as file:
         file.write("\n# edited\n")
     ended = home.run("run", "--tape", tape, "--speed", 3600, "--sessions", 1, "--json", **OVER_NIGHT)
-    assert ended.lines("warning: session.recovered") and held
-    assert ended.lines('how="orders taken over; models begin anew"')
+    assert ended.lines('how="replayed through the same models"') and held
+    assert ended.lines("cause=restart")
     settled(home, ended)
 
 
