@@ -352,6 +352,7 @@ _INCIDENTS: dict[type, Callable[[Any], str]] = {
     events.TradingResumed: lambda event: _because(event.rule, event.reason),
     events.SymbolHalted: lambda event: f"{event.symbol}: {_because(event.rule, event.reason)}",
     events.SymbolResumed: lambda event: event.symbol,
+    events.PositionAdopted: lambda event: f"{event.model_id}: {event.quantity} {event.symbol} at {event.price}",
     events.PrintQuarantined: lambda event: f"{event.symbol}: {event.reason}: {event.prices}",
     events.ModelFaulted: lambda event: f"{event.model_id}: {event.error}",
 }

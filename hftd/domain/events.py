@@ -106,6 +106,17 @@ class PortfolioCarried(Struct, frozen=True, tag_field="kind", tag="portfolio.car
     standings: tuple[CarriedStanding, ...] = ()
 
 
+class PositionAdopted(Struct, frozen=True, tag_field="kind", tag="position.adopted"):
+    """Shares that were found at the broker beyond ours, and that a model is given as its own from now on: `quantity` is
+    signed, `price` in dollars a share is what they count as bought or sold at, so that they begin without a profit."""
+
+    time_ns: int
+    model_id: str
+    symbol: str
+    quantity: Decimal
+    price: Decimal
+
+
 class SessionOpened(Struct, frozen=True, tag_field="kind", tag="session.opened"):
     """The market is open, by the calendar and by the broker."""
 
@@ -243,6 +254,7 @@ Event = (
     | TradeReceived
     | OrderReported
     | PortfolioCarried
+    | PositionAdopted
     | SessionOpened
     | SessionClosed
     | TimerFired

@@ -25,6 +25,7 @@ from hftd.domain.commands import (
     TradingStopped,
 )
 from hftd.domain.events import Halt
+from hftd.domain.orders import Side
 from hftd.domain.session import Session
 from hftd.engine.breaches import Standing
 from hftd.engine.closing import BEFORE_CLOSE, Closing
@@ -72,6 +73,7 @@ class Engine(SessionState):
             events.TradeReceived: self._on_trade,
             events.OrderReported: self._on_report,
             events.PortfolioCarried: self._on_carried,
+            events.PositionAdopted: self._on_adopted,
             events.SessionOpened: self._on_opened,
             events.SessionClosed: self._on_closed,
             events.TimerFired: self._on_timer,
@@ -256,6 +258,16 @@ class Engine(SessionState):
             running.portfolio.carry(carried.symbol, carried.quantity, carried.cost)
             if not carried.shadow:
                 self.held.add(carried.symbol)
+
+    def _on_adopted(self, event: events.PositionAdopted) -> None:
+        """They were paid for before: neither cash nor profit changes, and from here on they are like any others."""
+        portfolio, paid = self.models[event.model_id].portfolio, event.quantity * event.price
+        portfolio.fill(event.symbol, Side.BUY if event.quantity > 0 else Side.SELL, abs(event.quantity), event.price)
+        portfolio.allotment += paid
+        self.cash_at_start += paid
+        self.equity_at_start += paid
+        self.prices.setdefault(event.symbol, float(event.price))
+        self.note_held(event.symbol)
 
     def _on_opened(self, event: events.SessionOpened) -> None:
         self.is_open = True

@@ -4,7 +4,7 @@ Nothing here is guessed and nothing waits for ever: each order is asked for by i
 report before the engine sees it, and a broker that is away is waited for by `ask`, which a stop ends.
 """
 
-from collections.abc import Awaitable, Callable, Container, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -14,9 +14,10 @@ import structlog
 
 from hftd.broker.base import Broker
 from hftd.clock import Clock
+from hftd.domain.account import Position
 from hftd.domain.commands import CancelOrder, SubmitOrder
-from hftd.domain.convert import text_of
-from hftd.domain.events import OrderReported, TradingHalted
+from hftd.domain.convert import decimal_of, text_of
+from hftd.domain.events import OrderReported, PositionAdopted, TradingHalted
 from hftd.domain.orders import BrokerOrder
 from hftd.engine.engine import Engine
 from hftd.engine.state import OrderState
@@ -27,6 +28,7 @@ from hftd.live.reconcile import (
     ANSWERS,
     Answer,
     Difference,
+    contradiction_of,
     difference_of,
     missing_reports,
     position_differences,
@@ -40,6 +42,7 @@ Result = TypeVar("Result")
 
 SOURCE = "reconciliation"
 AGAIN = "decided before a restart"
+CONTRADICTED = "order_contradicted"
 
 
 class Ask(Protocol):
@@ -98,6 +101,8 @@ class CatchUp:
             log.info("order.sent_after_restart", id=id)
             crash_point("reconcile.resending")
             trader.send(unsent)
+        if difference is Difference.CONTRADICTED and found is not None:
+            return self._contradicted(trader, order, found)
         for report in missing_reports(order, found, self._clock.now_ns()) if answer is not Answer.SEND else ():
             trader.take(OrderReported(report), SOURCE)
         if answer is Answer.RECORD_AND_HALT:
@@ -106,6 +111,15 @@ class CatchUp:
         if order.cancel_requested and not order.status.is_terminal:
             trader.send(CancelOrder(order.owner.model_id, id, AGAIN))
         trader.remark("order.reconciled", f"{id}: {difference}, {answer}")
+        return None
+
+    def _contradicted(self, trader: Trader, order: OrderState, found: BrokerOrder) -> None:
+        """Halt, once: the same answer may be given as often as it is asked for."""
+        if not trader.engine.halts.holds(CONTRADICTED):
+            reason = (
+                f"what the broker says of {order.request.client_order_id} cannot be: {contradiction_of(order, found)}"
+            )
+            trader.take(TradingHalted(self._clock.now_ns(), CONTRADICTED, reason), SOURCE)
 
     async def with_strangers(self, trader: Trader) -> None:
         """Deal with open orders that are none of this session's."""
@@ -123,19 +137,24 @@ class CatchUp:
             if answer is Answer.CANCEL:
                 await self._cancel(order.client_order_id)
 
-    async def with_positions(self, trader: Trader) -> dict[str, Decimal]:
-        """Hold positions against the broker's. Returns the signed shares that were made by hand, by symbol."""
+    async def with_positions(self, trader: Trader, *, adopt: bool = False) -> dict[str, Decimal]:
+        """Hold positions against the broker's; with `adopt`, what is beyond ours becomes ours where a model trades it.
+        Returns the signed shares that were made by hand and left, by symbol."""
         theirs = await self._ask(self._broker.positions)
         if theirs is None or trader.sender.outstanding or trader.engine.working:
             return {}  # told to stop, or in motion: the close compares again
         by_hand = {}
         for difference, symbol, beyond in position_differences(trader.engine.positions, theirs):
-            answer = ANSWERS[difference]
+            adopter = _adopter_of(trader.engine, symbol) if adopt and difference is Difference.BY_HAND else None
+            answer = Answer.ADOPT if adopter else ANSWERS[difference]
             log.warning(f"position.{difference}", symbol=symbol, beyond_ours=text_of(beyond), answer=str(answer))
             trader.remark(f"position.{difference}", f"{symbol} {text_of(beyond)} beyond ours: {answer}")
             if answer is Answer.HALT:
                 reason = f"the broker has {text_of(beyond)} {symbol} beside what we hold by our journal"
                 trader.take(TradingHalted(self._clock.now_ns(), "position_missing", reason), SOURCE)
+            elif adopter:
+                price = _price_of(trader.engine, symbol, theirs)
+                trader.take(PositionAdopted(self._clock.now_ns(), adopter, symbol, beyond, price), SOURCE)
             else:
                 by_hand[symbol] = beyond
         return by_hand
@@ -182,3 +201,16 @@ class CatchUp:
             await self._broker.cancel(client_order_id)
         except BrokerError as error:
             log.warning("order.uncanceled", id=client_order_id, error=str(error))
+
+
+def _adopter_of(engine: Engine, symbol: str) -> str | None:
+    """The model that shares found in `symbol` are given to: the first that trades it; None when none does."""
+    return next((running.model_id for running in engine.models.values() if symbol in running.symbols), None)
+
+
+def _price_of(engine: Engine, symbol: str, theirs: Iterable[Position]) -> Decimal:
+    """What adopted shares count as bought at: the market's last price, so that what was won or lost before is not
+    taken for a result of ours; while none is known, what the broker says was paid."""
+    if (price := engine.prices.get(symbol)) is not None:
+        return decimal_of(price)
+    return next(position.average_price for position in theirs if position.symbol == symbol)

@@ -16,8 +16,9 @@ from hftd.engine.tally import Tally
 class Plan:
     """What a daemon is to do, settled before it starts. `make_models` builds fresh instances for each session.
 
-    Bars of all `symbols` are subscribed to, quotes and trades only of those whose models ask for them. `load` makes
-    models that are swapped in, by their fingerprint.
+    With `adopts_positions` shares that are found at the broker beyond ours become ours. Bars of all `symbols` are
+    subscribed to, quotes and trades only of those whose models ask for them. `load` makes models that are swapped in,
+    by their fingerprint.
     """
 
     state: Path
@@ -29,6 +30,7 @@ class Plan:
     settings_json: str = "{}"
     quotes: tuple[str, ...] = ()
     trades: tuple[str, ...] = ()
+    adopts_positions: bool = False
     load: ModelLoader | None = None
 
     def engine(self, session: Session, call: HookCaller, besides: Iterable[RunningModel] = ()) -> Engine:

@@ -27,7 +27,7 @@ from hftd.live.feed import FeedKeeper
 from hftd.live.measures import Histogram
 from hftd.live.plan import Plan
 from hftd.live.pump import Pump
-from hftd.live.recovery import Recovered, recover
+from hftd.live.recovery import Recovered, check_account, recover
 from hftd.live.standing import Standing
 from hftd.live.telling import Telling
 from hftd.live.trader import Trader
@@ -86,7 +86,7 @@ class Preparation:
         trader, unanswered = self._make_trader(session, account, counted=counted)
         await self._catch_up.with_orders(trader, unanswered)
         await self._catch_up.with_strangers(trader)
-        by_hand = await self._catch_up.with_positions(trader)
+        by_hand = await self._catch_up.with_positions(trader, adopt=self.plan.adopts_positions)
         crash_point("reconcile.done")
         in_lockstep = self._pump.lockstep is not None
         keeper = FeedKeeper(trader, self._broker, self._clock, session, self.plan.symbols, in_lockstep=in_lockstep)
@@ -144,6 +144,7 @@ class Preparation:
         return trader, recovered.unanswered(self._clock.now_ns() - fresh_ns)
 
     def _open_journal(self, session: Session, account: Account) -> Journal:
+        check_account(self.plan.state, account.account_id)
         journal = Journal.open(journal_path(self.plan.state, session.day), session, self.plan.run_id)
         crash_point("journal.opened")
         journal.set_meta("account_id", account.account_id)

@@ -7,6 +7,8 @@ was recorded, sent or cancelled is no difference any more when it is looked at a
     fresh (decided, no word since) nothing                                      send it: the same id, once
     stale (the same, too old)      nothing                                      record it as rejected
     unanswered                     the order                                    record its acceptance
+    contradicted                   another order under its id, or fewer shares
+                                   filled than were heard, or filled at no price  halt, record nothing
     vanished (was acknowledged)    nothing                                      record it as rejected, and halt
     filled_away                    more filled than was heard                   record the missing execution
     ended_away                     canceled, expired, replaced or rejected      record that
@@ -16,7 +18,7 @@ was recorded, sent or cancelled is no difference any more when it is looked at a
     stray                          an open order with our prefix                cancel it
     foreign                        an open order of somebody else               leave it, show it
     of a position
-    by_hand                        what we hold, and more beside it             leave it, show it
+    by_hand                        what we hold, and more beside it             leave it, show it; or adopt it, if told
     missing                        less than we hold, or the other side         halt
 """
 
@@ -27,6 +29,7 @@ from enum import StrEnum
 from msgspec.structs import replace
 
 from hftd.domain.account import Position
+from hftd.domain.convert import text_of
 from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderStatus, ReportKind
 from hftd.engine.state import OrderState
 
@@ -47,6 +50,7 @@ class Difference(StrEnum):
     FRESH = "fresh"
     STALE = "stale"
     UNANSWERED = "unanswered"
+    CONTRADICTED = "contradicted"
     VANISHED = "vanished"
     FILLED_AWAY = "filled_away"
     ENDED_AWAY = "ended_away"
@@ -67,12 +71,14 @@ class Answer(StrEnum):
     CANCEL = "cancel"
     LEAVE = "leave"
     HALT = "halt"
+    ADOPT = "adopt"
 
 
 ANSWERS = {
     Difference.FRESH: Answer.SEND,
     Difference.STALE: Answer.RECORD,
     Difference.UNANSWERED: Answer.RECORD,
+    Difference.CONTRADICTED: Answer.HALT,
     Difference.VANISHED: Answer.RECORD_AND_HALT,
     Difference.FILLED_AWAY: Answer.RECORD,
     Difference.ENDED_AWAY: Answer.RECORD,
@@ -94,6 +100,8 @@ def difference_of(order: OrderState, found: BrokerOrder | None, *, fresh: bool) 
         if order.status is not OrderStatus.UNSENT:
             return Difference.VANISHED
         return Difference.FRESH if fresh else Difference.STALE
+    if contradiction_of(order, found):
+        return Difference.CONTRADICTED
     if found.filled_quantity > order.filled_quantity:
         return Difference.FILLED_AWAY
     if found.status in ENDS and not order.status.is_terminal:
@@ -103,6 +111,22 @@ def difference_of(order: OrderState, found: BrokerOrder | None, *, fresh: bool) 
     if order.cancel_requested and not found.status.is_terminal:
         return Difference.CANCEL_UNHEARD
     return Difference.UNANSWERED if order.status is OrderStatus.UNSENT else None
+
+
+def contradiction_of(order: OrderState, found: BrokerOrder) -> str:
+    """What of `found` cannot be true of our order, in words; "" when it can. Nothing is recorded of such an answer."""
+    request, heard = order.request, order.filled_quantity
+    if (found.symbol, found.side) != (request.symbol, request.side):
+        return f"it is to {found.side} {found.symbol}, ours was to {request.side} {request.symbol}"
+    if found.filled_quantity < heard:
+        return f"{text_of(found.filled_quantity)} shares are filled, {text_of(heard)} were reported"
+    if found.filled_quantity > found.quantity:
+        return f"{text_of(found.filled_quantity)} shares are filled of {text_of(found.quantity)}"
+    if found.filled_quantity > heard and not found.filled_average_price:
+        return f"{text_of(found.filled_quantity)} shares are filled at no price"
+    if found.status is OrderStatus.FILLED and found.filled_quantity < found.quantity:
+        return f"it is filled, and {text_of(found.filled_quantity)} of {text_of(found.quantity)} shares are"
+    return ""
 
 
 def stray_orders(open_orders: Iterable[BrokerOrder], ours: Iterable[str]) -> Iterator[tuple[Difference, BrokerOrder]]:

@@ -30,6 +30,7 @@ from hftd.engine.carried import Carried, carried_of
 from hftd.engine.engine import Engine
 from hftd.engine.risk import Limits
 from hftd.engine.state import HookCaller, RunningModel
+from hftd.errors import StateError
 from hftd.journal import Journal, Reader, journal_path, journals
 from hftd.live.guard import Guard
 from hftd.model.contract import Model
@@ -178,6 +179,20 @@ def begun_last(state: Path) -> Path | None:
             if journal.has_events():
                 return path
     return None
+
+
+def check_account(state: Path, account_id: str) -> None:
+    """Raise StateError when the last session was traded on another account: nothing of it would be found there."""
+    path = begun_last(state)
+    if path is None:
+        return
+    with Journal.read(path) as journal:
+        before = journal.meta().get("account_id", account_id)
+    if before != account_id:
+        raise StateError(
+            f"{path}: it is of account {before}, and the broker's keys are of account {account_id}; give each account "
+            "a state directory of its own with --state DIR, or move this journal elsewhere to begin anew"
+        )
 
 
 def carried_at_last(state: Path) -> Carried:

@@ -181,6 +181,7 @@ def make_plan(
             _running(model, own.get(model.chosen.name), shadow=model.chosen.name in shadows) for model in models
         ],
         settings_json=settings.model_dump_json(),
+        adopts_positions=settings.broker.positions_by_hand == "adopt",
         load=load,
     )
 

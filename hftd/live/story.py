@@ -100,6 +100,10 @@ class Story:
                 "position.carried", model=carried.model_id, symbol=carried.symbol, quantity=text_of(carried.quantity)
             )
 
+    def _adopted(self, event: events.PositionAdopted) -> None:
+        quantity, price = text_of(event.quantity), text_of(event.price)
+        log.warning("position.adopted", model=event.model_id, symbol=event.symbol, quantity=quantity, price=price)
+
     def _timer(self, event: events.TimerFired) -> None:
         if event.model_id:
             log.debug("timer.fired", name=event.name, model=event.model_id)
@@ -281,6 +285,7 @@ _EVENTS: dict[type, Callable[[Story, Any], None]] = {
     events.BarReceived: Story._bar,
     events.OrderReported: Story._report,
     events.PortfolioCarried: Story._carried,
+    events.PositionAdopted: Story._adopted,
     events.SessionOpened: Story._opened,
     events.SessionClosed: Story._closed,
     events.TimerFired: Story._timer,

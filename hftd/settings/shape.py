@@ -126,6 +126,9 @@ class BrokerSettings(Section):
     feed: Literal["iex", "sip", "delayed_sip"] = Field(
         default="iex", description="which of the broker's data feeds to hear"
     )
+    positions_by_hand: Literal["leave", "adopt"] = Field(
+        default="leave", description="what becomes of shares found beyond ours: leave them alone, or adopt them as ours"
+    )
 
 
 class ModelRiskSettings(Section):
