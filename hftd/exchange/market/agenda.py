@@ -63,6 +63,11 @@ class Agenda:
         assert session is not None, "a market has at least one day"
         return session.open_ns - MARGIN_NS
 
+    def resumed_ns(self, time_ns: int) -> int:
+        """Where time goes on that was last `time_ns`: closed hours that are to be left out are not entered again."""
+        session = self._session_around(time_ns) if self._leaps else None
+        return max(time_ns, session.open_ns - MARGIN_NS) if session else time_ns
+
     def after(self, done: TurningPoint | None, time_ns: int) -> TurningPoint | None:
         """What comes after `done`, or at the start (`done` None) what comes after `time_ns`; None: nothing any more."""
         session = done.session if done else self._session_around(time_ns)

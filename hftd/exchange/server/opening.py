@@ -119,7 +119,7 @@ def starting_time(config: ExchangeConfig, agenda: Agenda, store: Store, state: V
             f"{config.state}: exchange time is {rfc3339_of(written_ns)} there, after the end of tape {config.tape}; "
             "time never goes back: use another state directory"
         )
-    return written_ns
+    return agenda.resumed_ns(written_ns)
 
 
 def _wall_time(config: ExchangeConfig, written_ns: int) -> int:

@@ -16,6 +16,7 @@ from exchange_kit import CLOSE_NS, OPEN_NS, Rest, Start, key_headers
 from hftd.calendar import Calendar
 from hftd.domain.convert import MINUTE_NS, ns_of_rfc3339
 from hftd.errors import StateError
+from hftd.exchange.market.agenda import MARGIN_NS
 from hftd.exchange.server.app import RunningExchange, serve
 from hftd.exchange.server.config import ExchangeConfig
 from hftd.exchange.server.keys import load_keys
@@ -145,6 +146,24 @@ async def test_day_orders_of_a_session_that_has_ended_expire(start: Start, monke
     assert (await rest.get("/v2/orders:by_client_order_id", client_order_id="working"))["status"] == "expired"
     assert not (await rest.get("/v2/clock"))["is_open"]
     assert [order["time_in_force"] for order in await rest.get("/v2/orders")] == ["gtc", "gtc"]
+
+
+async def test_a_market_made_faster_while_closed_leaves_the_closed_hours_out(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Started at wall time on a Saturday; made faster, it goes on shortly before Monday's open."""
+    saturday_ns = ns_of_rfc3339("2026-11-21T15:30:00Z")
+    monkeypatch.setattr("hftd.exchange.server.opening.wall_ns", lambda: saturday_ns)
+    monkeypatch.setattr(
+        "hftd.exchange.server.timeline.Timeline.__init__.__kwdefaults__", wall_defaults(lambda: saturday_ns)
+    )
+    running = await start(speed=1, start_ns=None)
+    assert running.exchange.timeline.now_ns() == saturday_ns
+    await running.stop()
+    faster = await start(start_ns=None)
+    assert faster.exchange.timeline.now_ns() == OPEN_NS - MARGIN_NS
+    await faster.advance_to(OPEN_NS)
+    assert (await Rest(faster).get("/v2/clock"))["is_open"]
 
 
 def wall_defaults(wall: Any) -> dict[str, Any]:

@@ -139,6 +139,17 @@ def test_a_leap_is_still_ahead_after_the_close(calendar: Calendar, offset_ns: in
     assert (time_ns, turn) == (FRIDAY_CLOSE_NS + MARGIN_NS, Turn.LEAP)
 
 
+@pytest.mark.parametrize("after_close_ns", [-1, 0, MARGIN_NS - 1, MARGIN_NS, 24 * 60 * MINUTE_NS])
+def test_time_goes_on_where_it_was_or_after_the_closed_hours(calendar: Calendar, after_close_ns: int) -> None:
+    """Up to the margin after a close a leap is still ahead; later there is none, and time must not run through."""
+    last_ns = FRIDAY_CLOSE_NS + after_close_ns
+    agenda = Agenda(calendar, None, leaps=True)
+    resumed_ns = agenda.resumed_ns(last_ns)
+    assert resumed_ns == (last_ns if after_close_ns < MARGIN_NS else MONDAY_OPEN_NS - MARGIN_NS)
+    assert agenda.resumed_ns(resumed_ns) == resumed_ns
+    assert Agenda(calendar, None, leaps=False).resumed_ns(last_ns) == last_ns
+
+
 def test_a_tape_ends(calendar: Calendar) -> None:
     """Days without data are left out; after the last there is nothing."""
     agenda = Agenda(calendar, (date(2026, 11, 23), date(2026, 11, 27)), leaps=True)
