@@ -9,6 +9,8 @@ it took stands in the file, so that a kill between the two changes nothing.
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +75,14 @@ Columns = Sequence[Sequence[Any]]
 
 
 def columns_of(data: Iterable[msgspec.Struct], received_ns: Sequence[int]) -> Columns:
-    """Domain objects of one type, with their local times in nanoseconds, as the columns of their table."""
-    return [*zip(*map(msgspec.structs.astuple, data), strict=True), received_ns]
+    """Domain objects of one type, with their local times in nanoseconds, as the columns of their table.
+
+    Each object is looked at once, and no more than a few thousand at a time should be: what is made of them then
+    stays in the processor's cache.
+    """
+    values = list(chain.from_iterable(map(msgspec.structs.astuple, data)))
+    width = len(values) // len(received_ns)
+    return [*(values[place::width] for place in range(width)), received_ns]
 
 
 def batch_of(table: str, columns: Columns) -> Any:
@@ -97,16 +105,35 @@ class Segments:
         self._number = 1 + max((_number(name) for name in (*_segments(folder), *_taken(folder))), default=0)
         self._open: dict[str, tuple[Any, Any]] = {}
 
-    def append(self, tables: Mapping[str, Columns]) -> None:
-        """Append rows to tables and make sure that they are on the disk. Raises OSError."""
-        for table, columns in tables.items():
-            batch = batch_of(table, columns)
-            stream, writer = self._open.get(table) or self._begin(table, batch.schema)
-            writer.write_batch(batch)
+    def append(self, table: str, parts: Iterable[Columns]) -> None:
+        """Append rows to a table, in parts, and make sure that they are on the disk: all of them or, when it raises
+        OSError, none."""
+        whole = self._open[table][0].tell() if table in self._open else 0
+        try:
+            for columns in parts:
+                batch = batch_of(table, columns)
+                _, writer = self._open.get(table) or self._begin(table, batch.schema)
+                writer.write_batch(batch)
+            self._sync(table)
+        except OSError:
+            self._abandon(table, whole)
+            raise
+
+    def _sync(self, table: str) -> None:
+        if table in self._open:
+            stream, _ = self._open[table]
             stream.flush()
             os.fsync(stream.fileno())
             if stream.tell() > SEGMENT_BYTES:
                 self._end(table)
+
+    def _abandon(self, table: str, whole: int) -> None:
+        """Cut off what was written beyond the first `whole` bytes of a segment, and leave it at that."""
+        if table in self._open:
+            stream, _ = self._open.pop(table)
+            with suppress(OSError):
+                stream.close()  # it tries once more to write what it holds
+            os.truncate(stream.name, whole)
 
     def close(self) -> None:
         for table in list(self._open):

@@ -6,7 +6,7 @@ the disk. A kill loses what came since the last writing. At a session's end the 
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -17,7 +17,16 @@ import structlog
 
 from hftd.broker.base import Broker, MarketMessage, Message, Sink, TradeWithdrawn, TradingStatus
 from hftd.calendar import NEW_YORK
-from hftd.data.recording import TABLE_OF, Segments, Status, Withdrawn, columns_of, compact, needs_compacting
+from hftd.data.recording import (
+    TABLE_OF,
+    Columns,
+    Segments,
+    Status,
+    Withdrawn,
+    columns_of,
+    compact,
+    needs_compacting,
+)
 from hftd.domain.convert import ns_of
 from hftd.domain.market import Quote, Trade
 from hftd.live.services import EndedSession, Service
@@ -33,7 +42,9 @@ BATCH_ROWS = 5_000
 WAITING_MAX = 2_000_000
 """Messages that may wait for a disk that cannot be written to; more are counted and lost."""
 
-Waiting = dict[tuple[date, str], tuple[list[Any], list[int]]]
+Tables = defaultdict[str, tuple[list[Any], list[int]]]
+"""Rows and their local times, by the table that they belong to."""
+Waiting = defaultdict[date, Tables]
 
 
 def records_folder(state: Path) -> Path:
@@ -47,10 +58,9 @@ class Recorder(Service):
     def __init__(self, state: Path) -> None:
         self.folder = records_folder(state)
         self.count = self.lost = 0
-        self._waiting: Waiting = _nothing()
-        self._waiting_count = 0
-        self._day = date.min
-        self._day_ns = (0, 0)
+        self._waiting, self._waiting_count = _nothing(), 0
+        self._day, self._day_ns = date.min, (0, 0)
+        self._today = self._waiting[self._day]
         self._segments: dict[date, Segments] = {}
         self._writing = asyncio.Lock()
         self._ticker: asyncio.Task[None] | None = None
@@ -58,23 +68,34 @@ class Recorder(Service):
 
     def offer(self, message: Message) -> None:
         """Take `message` down, if it is market data. Never blocks."""
-        found = _row_of(message)
-        if found is None:
+        if isinstance(message, MarketMessage):
+            row: Any = message.data
+            table = "updated_bars" if message.correction else TABLE_OF[type(row)]
+            if message.daily:
+                return
+        elif isinstance(message, TradingStatus):
+            table, row = "statuses", _status_of(message)
+        elif isinstance(message, TradeWithdrawn):
+            table, row = "withdrawn_trades", _withdrawn_of(message)
+        else:
             return
         self.count += 1
         if self._waiting_count >= WAITING_MAX:
             self.lost += 1
             return
-        table, row, received_ns = found
-        data, times = self._waiting[self._day_of(row.time_ns), table]
+        first_ns, end_ns = self._day_ns
+        if not first_ns <= row.time_ns < end_ns:
+            self._turn_to(row.time_ns)
+        data, times = self._today[table]
         data.append(row)
-        times.append(received_ns)
+        times.append(message.received_ns)
         self._waiting_count += 1
 
     async def write(self) -> None:
         """Bring what has been offered to the disk, in a thread. What cannot be written is kept for the next time."""
         async with self._writing:
             waiting, self._waiting, self._waiting_count = self._waiting, _nothing(), 0
+            self._today = self._waiting[self._day]
             try:
                 await asyncio.to_thread(self._write, waiting)
                 self._failed = ""
@@ -119,12 +140,12 @@ class Recorder(Service):
                 await self.write()
 
     def _write(self, waiting: Waiting) -> None:
-        for day, table in list(waiting):
-            data, times = waiting[day, table]
-            segments = self._segments.get(day) or self._segments.setdefault(day, Segments(self.folder / str(day)))
-            while data:
-                segments.append({table: columns_of(data[:BATCH_ROWS], times[:BATCH_ROWS])})
-                del data[:BATCH_ROWS], times[:BATCH_ROWS]
+        for day, tables in waiting.items():
+            for table, (data, times) in tables.items():
+                segments = self._segments.get(day) or self._segments.setdefault(day, Segments(self.folder / str(day)))
+                segments.append(table, _parts(data, times))
+                data.clear()
+                times.clear()
 
     async def _compact(self, folders: Iterable[Path]) -> None:
         for folder in folders:
@@ -137,21 +158,21 @@ class Recorder(Service):
 
     def _keep(self, unwritten: Waiting) -> None:
         """Put back what could not be written, before what came meanwhile."""
-        for place, (data, times) in unwritten.items():
-            later_data, later_times = self._waiting[place]
-            self._waiting[place] = data + later_data, times + later_times
-        self._waiting_count = sum(len(data) for data, _ in self._waiting.values())
+        for day, tables in unwritten.items():
+            for table, (data, times) in tables.items():
+                later_data, later_times = self._waiting[day][table]
+                later_data[:0], later_times[:0] = data, times
+                self._waiting_count += len(data)
 
     def _tell_failure(self, error: OSError) -> None:
         if self._failed != str(error):
             self._failed = str(error)
             log.error("recording.failed", reason=str(error), waiting=self._waiting_count, lost=self.lost)
 
-    def _day_of(self, time_ns: int) -> date:
-        if not self._day_ns[0] <= time_ns < self._day_ns[1]:
-            self._day = datetime.fromtimestamp(time_ns / 1e9, NEW_YORK).date()
-            self._day_ns = _midnight_ns(self._day), _midnight_ns(self._day + timedelta(days=1))
-        return self._day
+    def _turn_to(self, time_ns: int) -> None:
+        self._day = datetime.fromtimestamp(time_ns / 1e9, NEW_YORK).date()
+        self._day_ns = _midnight_ns(self._day), _midnight_ns(self._day + timedelta(days=1))
+        self._today = self._waiting[self._day]
 
 
 class OverheardBroker:
@@ -190,26 +211,25 @@ def overheard(broker: Broker, recorder: Recorder, symbols: Iterable[str]) -> Bro
     return cast("Broker", OverheardBroker(broker, recorder, symbols))
 
 
-def _row_of(message: Message) -> tuple[str, Any, int] | None:
-    """The table that a message belongs to, its row and its local time; None for what is not recorded."""
-    if isinstance(message, MarketMessage):
-        if message.daily:
-            return None
-        return "updated_bars" if message.correction else TABLE_OF[type(message.data)], message.data, message.received_ns
-    if isinstance(message, TradingStatus):
-        words = (message.code, message.message, message.reason_code, message.reason)
-        return "statuses", Status(message.symbol, message.time_ns, *words), message.received_ns
-    if isinstance(message, TradeWithdrawn):
-        old, new = message.trade, message.replacement
-        instead = (new.price, new.size, new.trade_id) if new else ()
-        row = Withdrawn(old.symbol, old.time_ns, old.price, old.size, old.trade_id, *instead)
-        return "withdrawn_trades", row, message.received_ns
-    return None
+def _status_of(message: TradingStatus) -> Status:
+    words = (message.code, message.message, message.reason_code, message.reason)
+    return Status(message.symbol, message.time_ns, *words)
+
+
+def _withdrawn_of(message: TradeWithdrawn) -> Withdrawn:
+    old, new = message.trade, message.replacement
+    instead = (new.price, new.size, new.trade_id) if new else ()
+    return Withdrawn(old.symbol, old.time_ns, old.price, old.size, old.trade_id, *instead)
+
+
+def _parts(data: list[Any], times: list[int]) -> Iterator[Columns]:
+    for first in range(0, len(data), BATCH_ROWS):
+        part = slice(first, first + BATCH_ROWS)
+        yield columns_of(data[part], times[part])
 
 
 def _nothing() -> Waiting:
-    make: Callable[[], tuple[list[Any], list[int]]] = lambda: ([], [])  # noqa: E731 - the type wants a name
-    return defaultdict(make)
+    return defaultdict(lambda: defaultdict(lambda: ([], [])))
 
 
 def _midnight_ns(day: date) -> int:

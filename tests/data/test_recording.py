@@ -1,5 +1,6 @@
 """What was recorded survives a kill at any byte, and nothing is doubled by making files of it twice."""
 
+import resource
 import shutil
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def trade(number: int) -> Trade:
 
 
 def append(segments: Segments, *numbers: int) -> None:
-    segments.append({"trades": columns_of(map(trade, numbers), [START_NS + 7 for _ in numbers])})
+    segments.append("trades", [columns_of(map(trade, numbers), [START_NS + 7 for _ in numbers])])
 
 
 def numbers_in(folder: Path) -> list[int]:
@@ -31,10 +32,10 @@ def numbers_in(folder: Path) -> list[int]:
 def test_what_was_recorded_is_read_back_with_both_times(tmp_path: Path) -> None:
     segments = Segments(tmp_path / "2019-02-11")
     append(segments, 2, 3, 0, 1)
-    segments.append({"statuses": columns_of([Status("A", START_NS, "2", "Halt", "", "")], [START_NS + 9])})
+    segments.append("statuses", [columns_of([Status("A", START_NS, "2", "Halt", "", "")], [START_NS + 9])])
     bar = Bar("A", START_NS, 1, 2, 1, 2, 100)
-    segments.append({"bars": columns_of([bar, bar], [START_NS + 9, START_NS + 10])})
-    segments.append({"updated_bars": columns_of([bar], [START_NS + 9])})
+    segments.append("bars", [columns_of([bar], [START_NS + 9]), columns_of([bar], [START_NS + 10])])
+    segments.append("updated_bars", [columns_of([bar], [START_NS + 9])])
     segments.close()
     assert needs_compacting(tmp_path) == [tmp_path / "2019-02-11"]
     counts = compact(tmp_path / "2019-02-11")
@@ -65,6 +66,24 @@ def test_a_kill_at_any_byte_loses_only_what_was_not_written_whole(
     compact(killed)
     whole = sum(cut >= end for end in ends)
     assert (numbers_in(killed) if whole else []) == list(range(3 * whole))
+
+
+def test_what_a_full_disk_has_not_taken_whole_is_not_there_at_all(tmp_path: Path) -> None:
+    segments = Segments(tmp_path)
+    append(segments, 0, 1)
+    [file] = tmp_path.glob("*.arrows")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 20_000, before[1]))
+    many = [columns_of(map(trade, range(2, 500)), [START_NS + 7] * 498)] * 9
+    try:
+        with pytest.raises(OSError, match="too large"):
+            segments.append("trades", many)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    append(segments, 2)
+    segments.close()
+    compact(tmp_path)
+    assert numbers_in(tmp_path) == [0, 1, 2]
 
 
 def test_a_kill_between_writing_the_file_and_removing_the_segments_doubles_nothing(tmp_path: Path) -> None:

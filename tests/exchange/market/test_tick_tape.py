@@ -45,7 +45,7 @@ def record(folder: Path, items: Iterable[MarketData], *kinds: type[MarketData]) 
     chosen, segments = list(items), Segments(folder)
     for kind in kinds:
         own = [item for item in chosen if type(item) is kind]
-        segments.append({TABLE_OF[kind]: columns_of(own, [item.time_ns for item in own])})
+        segments.append(TABLE_OF[kind], [columns_of(own, [item.time_ns for item in own])])
     segments.close()
     compact(folder)
 
