@@ -79,7 +79,7 @@ class AlpacaRealtimeClient(RealtimeClient):
 
     def subscribe_bars(self, symbols: Symbols, timeframe: str = "1Min") -> None:
         """Minute bars (`1Min`), or bars of the day so far (`1D`). Every subscription waits for its confirmation, and
-        raises BrokerRefused when there is none to be had."""
+        raises BrokerRefused when there is none to be had. Raises SettingsError for a length that is not streamed."""
         self._change("subscribe", _channel_of(timeframe), symbols)
 
     def subscribe_updated_bars(self, symbols: Symbols) -> None:
@@ -87,12 +87,15 @@ class AlpacaRealtimeClient(RealtimeClient):
         self._change("subscribe", "updated_bars", symbols)
 
     def subscribe_daily_bars(self, symbols: Symbols) -> None:
+        """The day's bar so far, published again each minute."""
         self._change("subscribe", "daily_bars", symbols)
 
     def subscribe_quotes(self, symbols: Symbols) -> None:
+        """Each change of the best bid or ask."""
         self._change("subscribe", "quotes", symbols)
 
     def subscribe_trades(self, symbols: Symbols) -> None:
+        """Each print of the market; and what the exchange takes back, as `TradeWithdrawn`."""
         self._change("subscribe", "trades", symbols)
 
     def subscribe_statuses(self, symbols: Symbols) -> None:
@@ -100,21 +103,28 @@ class AlpacaRealtimeClient(RealtimeClient):
         self._change("subscribe", "statuses", symbols)
 
     def unsubscribe_bars(self, symbols: Symbols, timeframe: str = "1Min") -> None:
+        """No more bars of that length. What was never subscribed to is no error, here and in all that follow. Raises
+        SettingsError for a length that is not streamed."""
         self._change("unsubscribe", _channel_of(timeframe), symbols)
 
     def unsubscribe_updated_bars(self, symbols: Symbols) -> None:
+        """No more bars that are published again."""
         self._change("unsubscribe", "updated_bars", symbols)
 
     def unsubscribe_daily_bars(self, symbols: Symbols) -> None:
+        """No more bars of the day so far."""
         self._change("unsubscribe", "daily_bars", symbols)
 
     def unsubscribe_quotes(self, symbols: Symbols) -> None:
+        """No more quotes."""
         self._change("unsubscribe", "quotes", symbols)
 
     def unsubscribe_trades(self, symbols: Symbols) -> None:
+        """No more prints."""
         self._change("unsubscribe", "trades", symbols)
 
     def unsubscribe_statuses(self, symbols: Symbols) -> None:
+        """No more halts and resumptions."""
         self._change("unsubscribe", "statuses", symbols)
 
     def subscriptions(self) -> Mapping[str, tuple[str, ...]]:

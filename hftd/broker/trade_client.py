@@ -38,8 +38,8 @@ Word = TypeVar("Word", bound=StrEnum)
 class AlpacaTradeClient(TradeClient):
     """A paper account. Keys come from `keys`, else from the environment, systemd's credentials or `env_file`.
 
-    Every call raises CredentialsError, BrokerRefused or BrokerUnavailable; an order that the broker rejects is a
-    report of kind `rejected`, with its reason.
+    Every call raises DataError for a strange argument, CredentialsError, BrokerRefused or BrokerUnavailable; an order
+    that the broker rejects is a report of kind `rejected`, with its reason.
     """
 
     def __init__(
@@ -55,9 +55,11 @@ class AlpacaTradeClient(TradeClient):
         self._broker = AlpacaBroker(endpoints or alpaca_endpoints(), keys, patience=patience)
 
     def get_account(self) -> Account:
+        """Cash, equity and buying power in dollars, and what the account may do."""
         return self._thread.run(self._broker.account())
 
     def get_clock(self) -> BrokerClock:
+        """The broker's time, whether its market is open, and when it opens and closes next."""
         return self._thread.run(self._broker.clock())
 
     def get_asset(self, symbol: str) -> Asset | None:
@@ -65,6 +67,7 @@ class AlpacaTradeClient(TradeClient):
         return self._thread.run(self._broker.asset(symbol))
 
     def get_positions(self) -> list[Position]:
+        """What the account holds: signed shares, negative when short."""
         return self._thread.run(self._broker.positions())
 
     def get_orders(self, status: str = "open", after: Moment = None) -> list[BrokerOrder]:
@@ -74,6 +77,7 @@ class AlpacaTradeClient(TradeClient):
         return self._thread.run(self._broker.orders(asked, after_ns))
 
     def get_order_by_client_id(self, client_order_id: str) -> BrokerOrder | None:
+        """The order of that name; None when the broker has never seen it."""
         return self._thread.run(self._broker.order(client_order_id))
 
     def submit_order(
@@ -139,6 +143,7 @@ class AlpacaTradeClient(TradeClient):
         return self._thread.run(replacing)
 
     def cancel_order(self, client_order_id: str) -> ExecutionReport:
+        """Ask for a cancellation: `pending_cancel`, or `order_cancel_rejected` with the reason."""
         return self._thread.run(self._broker.cancel(client_order_id))
 
     def cancel_all(self) -> list[ExecutionReport]:
