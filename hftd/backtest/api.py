@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from hftd.backtest.prepare import bars_of
+from hftd.backtest.prepare import past_of
 from hftd.backtest.request import Wishes, base_of, request_of
 from hftd.backtest.result import Result
 from hftd.backtest.run import run_task
@@ -50,7 +50,7 @@ def backtest(
         slippage_bps=Decimal(str(slippage_bps)),
     )
     request = request_of(model if isinstance(model, type) else str(model), base, wishes)
-    return run_task(request.task(bars_of(data, request.symbols), Calendar()), driver=driver)
+    return run_task(request.task(past_of(data, request.symbols), Calendar()), driver=driver)
 
 
 def _dotted(name: str) -> str:

@@ -51,6 +51,7 @@ def why_not(task: Task) -> str:
     """What of the task only the plain driver covers; "" when nothing."""
     limits, terms, cls = task.limits, task.terms, task.subject.cls
     unmet = {
+        "recorded quotes and trades": task.ticks is not None,
         "several symbols": len(task.bars) != 1,
         "limits of the model alone": task.own_limits is not None,
         "max_gross_exposure": limits.max_gross_exposure is not None,

@@ -1,7 +1,7 @@
-"""Many backtests on the same bars, in parallel processes; the results come in the order of the requests."""
+"""Many backtests on the same data, in parallel processes; the results come in the order of the requests."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -11,12 +11,10 @@ from typing import Any
 from hftd.backtest.request import Request
 from hftd.backtest.result import Result
 from hftd.backtest.run import run_task
+from hftd.backtest.task import Past
 from hftd.calendar import Calendar
-from hftd.exchange.market.columns import BarColumns
 
-Bars = Mapping[str, BarColumns]
-
-_bars: Bars = {}
+_past = Past({})
 """Of a worker process: sent once, not with each request."""
 
 
@@ -27,7 +25,7 @@ def processors() -> int:
 
 def run_many(
     requests: Sequence[Request],
-    bars: Bars,
+    past: Past,
     *,
     jobs: int = 0,
     driver: str = "auto",
@@ -39,10 +37,10 @@ def run_many(
     folders = list(out) or [None] * len(requests)
     count = min(jobs or processors(), len(requests))
     if count <= 1:
-        _take_bars(bars)
+        _take_past(past)
         return [_told(summary, done) for summary in map(partial(_run, driver), requests, folders)]
     # A fresh interpreter for each: numba's and Arrow's threads do not survive a fork.
-    with ProcessPoolExecutor(count, get_context("spawn"), _take_bars, (bars,)) as pool:
+    with ProcessPoolExecutor(count, get_context("spawn"), _take_past, (past,)) as pool:
         return [_told(summary, done) for summary in pool.map(partial(_run, driver), requests, folders)]
 
 
@@ -51,13 +49,13 @@ def _told(summary: dict[str, Any], done: Callable[[], None]) -> dict[str, Any]:
     return summary
 
 
-def _take_bars(bars: Bars) -> None:
-    global _bars
-    _bars = bars
+def _take_past(past: Past) -> None:
+    global _past
+    _past = past
 
 
 def _run(driver: str, request: Request, folder: Path | None) -> dict[str, Any]:
-    result: Result = run_task(request.task(_bars, Calendar()), driver=driver)
+    result: Result = run_task(request.task(_past, Calendar()), driver=driver)
     if folder is not None:
         result.save(folder)
     return result.summary

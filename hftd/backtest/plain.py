@@ -8,7 +8,7 @@ Every other driver is held against this one.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,12 @@ import numpy as np
 from hftd.backtest.record import Record
 from hftd.backtest.task import RUN_ID, Task
 from hftd.calendar import Calendar
+from hftd.data.recorded import EVENTS
 from hftd.domain.commands import CancelOrder, Command, ReplaceOrder, SubmitOrder
 from hftd.domain.convert import MINUTE_NS
 from hftd.domain.events import Event, OrderReported, SessionClosed, SessionOpened
 from hftd.domain.intents import Intent
-from hftd.domain.market import Bar
+from hftd.domain.market import Bar, MarketData, Quote, Trade
 from hftd.domain.orders import ExecutionReport, ReportKind
 from hftd.domain.session import Session
 from hftd.engine.admission import Admission
@@ -35,6 +36,7 @@ from hftd.exchange.market.queues import Queue
 from hftd.exchange.market.recorded import RecordedMarket
 from hftd.exchange.market.slippage import Slipping
 from hftd.exchange.market.tape_liquidity import TapeLiquidity
+from hftd.exchange.market.tick_tape import TickTape
 from hftd.exchange.venue.accounts import ActivityType
 from hftd.exchange.venue.fees import SCHEDULES
 from hftd.exchange.venue.happenings import AccountChanged, ActivityAdded, Happening, OrderChanged
@@ -43,6 +45,7 @@ from hftd.exchange.venue.orders import Changes
 from hftd.exchange.venue.refusals import Refusal
 from hftd.exchange.venue.settings import VenueSettings
 from hftd.exchange.venue.translate import first_word, new_order_of, report_of
+from hftd.model.contract import overrides
 from hftd.model.load import sentence_of
 
 LEAD_NS = MINUTE_NS
@@ -51,18 +54,23 @@ LEAD_NS = MINUTE_NS
 Progress = Callable[[int], None]
 """Told how many sessions are done."""
 
+HOOK_OF: dict[type, str] = {Quote: "on_quote", Trade: "on_trade"}
+"""The hook that a model has that hears such data: the daemon subscribes to nothing else."""
+
 
 class PlainDriver:
-    """Runs one task. `record` and `tally` are what came of it."""
+    """Runs one task. `record` and `tally` are what came of it; `ticks` counts the quotes and trades played."""
 
     def __init__(self, task: Task, calendar: Calendar) -> None:
         self.task = task
         self.record = Record()
         self.tally = Tally()
         self.carried = Carried()
+        self.ticks = 0
         self._calendar = calendar
         terms = task.terms
-        self._market = RecordedMarket(task.bars, task.sessions, terms.spread, _liquidity(task))
+        self._market = _market(task)
+        self._heard = {kind for kind, hook in HOOK_OF.items() if overrides(task.subject.cls, hook)}
         settings = VenueSettings(
             partial_fill_chance=terms.partial_fill_chance,
             reject_chance=terms.reject_chance,
@@ -141,18 +149,29 @@ class PlainDriver:
         turned = {point.turn for point in moment.turned}
         self._hear(moment.happenings)
         self._take_reports()
+        told = self._take_data(moment.data)
         if Turn.OPEN in turned:
             self._step(SessionOpened(session.open_ns, session))
-        bars = sorted((item for item in moment.data if type(item) is Bar), key=lambda bar: bar.symbol)
-        for bar in bars:
-            self._take_bar(bar)
         for timer in self._engine.due_timers(time_ns):
             self._step(timer, timed=True)
         if Turn.CLOSE in turned:
             self._step(SessionClosed(session.close_ns, session))
         self._flush(time_ns)
-        if bars:
+        if told:
             self._write_equity(time_ns)
+
+    def _take_data(self, data: Sequence[MarketData]) -> bool:
+        """Step what is heard of an instant's data: bars, then quotes and trades, by symbol. Whether a bar was there."""
+        told = False
+        for item in sorted(data, key=_turn_of) if len(data) > 1 else data:
+            if type(item) is Bar:
+                told = True
+                self._take_bar(item)
+            else:
+                self.ticks += 1
+                if type(item) in self._heard:
+                    self._step(EVENTS[type(item)](item))
+        return told
 
     def _flush(self, time_ns: int) -> None:
         """Send what was decided, and take in what comes of it, until nothing does."""
@@ -326,6 +345,18 @@ def warm_up(task: Task, calendar: Calendar, session: Session, wanted: int) -> li
             inside[start:end] = True
         bars += columns.rows(inside).bars(symbol)[-wanted:]
     return sorted(bars, key=lambda bar: (bar.time_ns, bar.symbol))
+
+
+def _turn_of(item: MarketData) -> tuple[int, str]:
+    """Place within an instant, as in the daemon: what began earlier first, which are the bars."""
+    return item.time_ns, item.symbol
+
+
+def _market(task: Task) -> RecordedMarket:
+    liquidity, spread = _liquidity(task), task.terms.spread
+    if task.ticks is None:
+        return RecordedMarket(task.bars, task.sessions, spread, liquidity)
+    return TickTape(task.ticks, task.bars, task.sessions, spread, liquidity)
 
 
 def _liquidity(task: Task) -> Liquidity:

@@ -6,22 +6,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from hftd.backtest.task import Subject
+from hftd.backtest.task import Past, Subject
 from hftd.calendar import Calendar
 from hftd.data.decoding import Decoder
 from hftd.data.reading import Reading, check_columns
 from hftd.data.reading import columns_of as names_of
 from hftd.data.recorded import Recorded
-from hftd.data.rows import Kind
+from hftd.data.rows import Bars, Kind
 from hftd.domain.session import Session
 from hftd.errors import DataError, ModelError
 from hftd.exchange.market.columns import BarColumns
 from hftd.exchange.market.recorded import sessions_with_bars
 from hftd.exchange.market.tape import columns_of
+from hftd.exchange.market.tick_tape import bars_in
 from hftd.model.contract import Model
 from hftd.model.load import LoadedModel, fingerprint, load_model
 from hftd.model.parameters import checked
@@ -60,17 +61,23 @@ def _of_class(cls: type[Any]) -> LoadedModel:
     return LoadedModel(cls.__name__, path, cls, hashlib.sha256(source.encode()).hexdigest())
 
 
-def bars_of(data: Data, symbols: Sequence[str] = ()) -> dict[str, BarColumns]:
-    """Bars by symbol, of files, folders of files, or a DataFrame; a single one of `symbols` names the rows of a frame
+def past_of(data: Data, symbols: Sequence[str] = ()) -> Past:
+    """What files, folders of files, or a DataFrame of bars hold; a single one of `symbols` names the rows of a frame
     that does not. Raises DataError that names the file, the row and the column.
     """
     if hasattr(data, "columns") and hasattr(data, "index"):
-        found = _of_frame(data, symbols)
-    else:
-        given = [data] if isinstance(data, str | Path) else list(data)
-        if not given:
-            raise DataError("no data: give a file or folder of bars")
-        found = Recorded.open([Path(path) for path in given], symbols=symbols).bars()
+        return Past(_columns_of(_of_frame(data, symbols)))
+    given = [data] if isinstance(data, str | Path) else list(data)
+    if not given:
+        raise DataError("no data: give a file or folder of bars, or of quotes and trades")
+    found = Recorded.open([Path(path) for path in given], symbols=symbols)
+    if found.kinds == (Kind.BARS,):
+        return Past(_columns_of(found.bars()))
+    bars = bars_in(found)
+    return Past({symbol: bars[symbol] for symbol in sorted(bars)}, found)
+
+
+def _columns_of(found: Mapping[str, Bars]) -> dict[str, BarColumns]:
     return {symbol: _traded(columns_of(found[symbol])) for symbol in sorted(found)}
 
 
@@ -91,7 +98,7 @@ class _Frame:
     is_record: bool = False
 
 
-def _of_frame(frame: Any, symbols: Sequence[str]) -> dict[str, Any]:
+def _of_frame(frame: Any, symbols: Sequence[str]) -> dict[str, Bars]:
     import pandas
     import pyarrow
 
@@ -104,7 +111,7 @@ def _of_frame(frame: Any, symbols: Sequence[str]) -> dict[str, Any]:
     decoder = Decoder(symbols)
     rows = decoder.rows(source, table, 0)
     codes = np.unique(rows.symbol).tolist()
-    return {decoder.names[code]: rows.take(rows.symbol == code) for code in codes}
+    return {decoder.names[code]: cast(Bars, rows.take(rows.symbol == code)) for code in codes}
 
 
 def chosen(bars: Mapping[str, BarColumns], symbols: Iterable[str]) -> dict[str, BarColumns]:

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from hftd.backtest.prepare import chosen, sessions_of, subject_of
-from hftd.backtest.task import Task, Terms
+from hftd.backtest.task import Past, Task, Terms
 from hftd.calendar import Calendar
 from hftd.engine.risk import Limits
 from hftd.errors import SettingsError
-from hftd.exchange.market.columns import BarColumns
 from hftd.exchange.market.latencies import latency_of
 from hftd.exchange.market.queues import Queue
 from hftd.exchange.venue.fees import Fees
@@ -38,12 +37,13 @@ class Request:
     own_limits: Limits | None = None
     where: str = "command line"
 
-    def task(self, bars: Mapping[str, BarColumns], calendar: Calendar) -> Task:
+    def task(self, past: Past, calendar: Calendar) -> Task:
         """With its data. Raises ModelError, DataError."""
         subject = subject_of(self.model, self.parameters, self.folder, self.where)
-        mine = chosen(bars, self.symbols)
+        mine = chosen(past.bars, self.symbols)
         sessions = sessions_of(mine, calendar, self.first, self.last)
-        return Task(subject, mine, sessions, self.limits, self.terms, self.own_limits)
+        ticks = past.ticks.of(tuple(mine)) if past.ticks else None
+        return Task(subject, mine, sessions, self.limits, self.terms, self.own_limits, ticks)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ def run_task(task: Task, progress: Progress = lambda done: None, driver: str = "
     """
     ran, why, seconds = _run(task, Calendar(), progress, driver)
     summary = summary_of(task, ran.record, ran.tally, ran.positions)
+    summary |= {"ticks": ran.ticks if isinstance(ran, PlainDriver) and task.ticks else 0}
     summary |= {"driver": NAMES[type(ran)], "why": why, "seconds": round(seconds, 3)}
     return Result(summary, frames_of(ran.record, played_bars(task)))
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from hftd.data.recorded import Recorded
 from hftd.domain.session import Session
 from hftd.engine.risk import Limits
 from hftd.engine.state import RunningModel
@@ -59,8 +60,17 @@ class Terms:
 
 
 @dataclass(frozen=True)
+class Past:
+    """Recorded data: minute bars by symbol, and where quotes or trades were recorded too, all of it, not read yet."""
+
+    bars: Mapping[str, BarColumns]
+    ticks: Recorded | None = None
+
+
+@dataclass(frozen=True)
 class Task:
-    """A backtest, ready to run. `sessions` are traded; `bars` may begin earlier, which is what warm-up takes."""
+    """A backtest, ready to run. `sessions` are traded; `bars` may begin earlier, which is what warm-up takes. With
+    `ticks` these are played, every quote and trade at its own time."""
 
     subject: Subject
     bars: Mapping[str, BarColumns]
@@ -68,6 +78,7 @@ class Task:
     limits: Limits
     terms: Terms = field(default_factory=Terms)
     own_limits: Limits | None = None
+    ticks: Recorded | None = None
 
     @property
     def symbols(self) -> tuple[str, ...]:

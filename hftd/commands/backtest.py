@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hftd.backtest.many import run_many
-from hftd.backtest.prepare import bars_of
+from hftd.backtest.prepare import past_of
 from hftd.backtest.request import Request
 from hftd.backtest.result import Result
 from hftd.backtest.run import run_task
@@ -85,7 +85,7 @@ def grid_of(given: Sequence[str]) -> list[dict[str, Any]]:
 
 def run_one(request: Request, data: Sequence[Path], out: Path | None, driver: str) -> tuple[Result, Path]:
     """Run and save; returns the result and where it is."""
-    task = request.task(bars_of(data, request.symbols), Calendar())
+    task = request.task(past_of(data, request.symbols), Calendar())
     with progress_bar(len(task.sessions), "sessions") as advance:
         result = run_task(task, lambda done: advance(), driver)
     folder = out or FOLDER / name_of(result.summary)
@@ -98,10 +98,10 @@ def run_several(
 ) -> list[dict[str, Any]]:
     """Run in parallel; each is saved in a folder of its own when `out` is given."""
     symbols = tuple(dict.fromkeys(symbol for request in requests for symbol in request.symbols))
-    bars = bars_of(data, symbols)
+    past = past_of(data, symbols)
     places = places_of(out, len(requests))
     with progress_bar(len(requests), "backtests") as advance:
-        return run_many(requests, bars, jobs=jobs, driver=driver, out=places, done=advance)
+        return run_many(requests, past, jobs=jobs, driver=driver, out=places, done=advance)
 
 
 def places_of(out: Path | None, count: int) -> list[Path]:
@@ -155,6 +155,7 @@ def summary_rows(summary: Summary) -> list[tuple[str, str]]:
         ("data", f"{', '.join(summary['symbols'])}, {summary['first']} to {summary['last']}"),
         ("sessions", f"{summary['sessions']:,}"),
         ("bars", f"{summary['bars']:,}{besides(summary['quarantined'], 'bad ones set aside')}"),
+        *([("ticks", f"{summary['ticks']:,} quotes and trades")] if summary["ticks"] else []),
         ("decisions", f"{summary['signals']['buy']:,} to buy, {summary['signals']['sell']:,} to sell"),
         ("orders", f"{summary['orders']:,}{besides(summary['refused'], 'more refused by risk')}"),
         ("fills", f"{summary['fills']:,}{besides(summary['rejected'], 'orders rejected')}"),
@@ -166,8 +167,13 @@ def summary_rows(summary: Summary) -> list[tuple[str, str]]:
         ("Sharpe", figure(figures["sharpe"])),
         ("drawdown", percent(figures["max_drawdown"])),
         ("trades", f"{figures['trades']:,} closed, {percent(figures['win_rate'])[1:]} of them won"),
-        ("speed", f"{summary['bars'] / max(summary['seconds'], 1e-3):,.0f} bars/s, {summary['driver']} driver"),
+        ("speed", f"{speed_of(summary)}, {summary['driver']} driver"),
     ]
+
+
+def speed_of(summary: Summary) -> str:
+    what = "ticks" if summary["ticks"] else "bars"
+    return f"{summary[what] / max(summary['seconds'], 1e-3):,.0f} {what}/s"
 
 
 def besides(count: int, what: str) -> str:

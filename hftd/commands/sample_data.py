@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hftd.calendar import Calendar
+from hftd.data.files import KIND_KEY
 from hftd.domain.convert import TICKS_PER_DOLLAR
 from hftd.domain.orders import Side
 from hftd.domain.session import Session
@@ -138,9 +139,11 @@ def _tables(sample: Sample, session: Session) -> Iterator[tuple[str, Any]]:
         pit = Pit(sample.settings, symbol, session, records_messages="messages" in sample.tables)
         pit.play_until(session.close_ns)
         for table, columns in _columns(pit, sample.tables):
+            told = {KIND_KEY: table.encode()}
             stamps = pyarrow.array(columns.pop("timestamp"), pyarrow.timestamp("ns", tz="UTC"))
             names = pyarrow.array([symbol] * len(stamps), pyarrow.string())
-            found[table].append(pyarrow.table({"timestamp": stamps, "symbol": names, **columns}))
+            rows = pyarrow.table({"timestamp": stamps, "symbol": names, **columns}, metadata=told)
+            found[table].append(rows)
     for table, parts in found.items():
         rows = pyarrow.concat_tables(parts)
         yield table, rows if len(parts) == 1 else rows.sort_by("timestamp")

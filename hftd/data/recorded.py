@@ -87,6 +87,10 @@ class Recorded:
         start_ns, end_ns = max(start_ns, self._start_ns), min(end_ns, self._end_ns)
         return Recorded(self.files, self._symbols, start_ns, end_ns)
 
+    def of(self, symbols: Sequence[str]) -> "Recorded":
+        """The same data, narrowed to `symbols`."""
+        return Recorded(self.files, symbols, self._start_ns, self._end_ns)
+
     def stretches(self, kinds: Sequence[Kind] = tuple(Kind)) -> Iterator[Together]:
         """The rows of all `kinds` by stretches of time of any length: all of one come before all of the next."""
         decoder = Decoder(self._symbols)

@@ -42,14 +42,17 @@ class RecordedMarket:
         self._spread = spread
 
     def play(self, session: Session) -> Play:
-        play = MinutePlay(session, self._bars, self._spread)
-        return Heard(play, self.liquidity) if isinstance(self.liquidity, TapeLiquidity | Slipping) else play
+        return self._heard(MinutePlay(session, self._bars, self._spread))
 
     def history(self, symbol: str, session: Session) -> BarColumns:
         return self._bars.get(symbol, EMPTY).between(session.open_ns, session.close_ns)
 
     def ticks(self, symbol: str, session: Session) -> Iterator[Quote | Trade]:
         return ticks_of(symbol, self.history(symbol, session), session, self._spread)
+
+    def _heard(self, play: Play) -> Play:
+        """`play`, whose prints the liquidity hears, if it listens."""
+        return Heard(play, self.liquidity) if isinstance(self.liquidity, TapeLiquidity | Slipping) else play
 
 
 class Heard:

@@ -22,9 +22,8 @@ from hftd.errors import DataError
 from hftd.exchange.market.base import Instant, Play
 from hftd.exchange.market.columns import EMPTY, BarColumns, TradedColumns
 from hftd.exchange.market.minutes import quote_around
-from hftd.exchange.market.recorded import SPREAD, Heard, RecordedMarket, sessions_with_bars
+from hftd.exchange.market.recorded import SPREAD, RecordedMarket, sessions_with_bars
 from hftd.exchange.market.tape import Tape, columns_of
-from hftd.exchange.market.tape_liquidity import TapeLiquidity
 from hftd.exchange.venue.liquidity import Liquidity
 
 
@@ -34,23 +33,18 @@ class TickTape(RecordedMarket):
     def __init__(
         self,
         data: Recorded,
-        calendar: Calendar,
-        symbols: Sequence[str] = (),
+        bars: Mapping[str, BarColumns],
+        sessions: Sequence[Session],
         spread: float = SPREAD,
         liquidity: Liquidity | None = None,
     ) -> None:
-        """`symbols` narrows `data` down. Raises DataError when neither bars nor trades are in there."""
-        if data.kinds == (Kind.QUOTES,):
-            raise DataError(f"{data.where}: quotes alone say nothing of what was traded; add trades or bars")
-        made = {} if Kind.BARS in data.kinds else _bars_of_trades(data)
-        bars = made or {name: columns_of(own) for name, own in data.bars().items()}
-        super().__init__(bars, sessions_with_bars(bars, calendar), spread, liquidity)
+        """`bars` are those of `data`, by symbol, as `bars_in` finds them."""
+        super().__init__(bars, sessions, spread, liquidity)
         self._data = data
-        self._made = made
+        self._made = {} if Kind.BARS in data.kinds else bars
 
     def play(self, session: Session) -> Play:
-        play = _TickPlay(self._instants(session))
-        return Heard(play, self.liquidity) if isinstance(self.liquidity, TapeLiquidity) else play
+        return self._heard(_TickPlay(self._instants(session)))
 
     def ticks(self, symbol: str, session: Session) -> Iterator[Quote | Trade]:
         for item in self._items(session):
@@ -105,10 +99,11 @@ def tape_of(
         data = data.between(session.open_ns, session.close_ns)
     if data.kinds == (Kind.BARS,):
         return Tape(path, calendar, symbols, liquidity=liquidity, reading=reading, data=data)
-    market = TickTape(data, calendar, symbols, liquidity=liquidity)
-    if not market.days:
+    bars = bars_in(data)
+    sessions = sessions_with_bars(bars, calendar)
+    if not sessions:
         raise DataError(f"{path}: nothing lies in a session of calendar {calendar.name}")
-    return market
+    return TickTape(data, bars, sessions, liquidity=liquidity)
 
 
 def _known_ns(item: MarketData) -> int:
@@ -135,6 +130,17 @@ def _with_bars(items: Iterator[MarketData], bars: Mapping[str, BarColumns], sess
             yield waiting.pop()
         yield item
     yield from reversed(waiting)
+
+
+def bars_in(data: Recorded) -> dict[str, BarColumns]:
+    """The minute bars of `data` by symbol; where it has none, those of its trades.
+
+    Raises DataError when neither bars nor trades are in there.
+    """
+    if data.kinds == (Kind.QUOTES,):
+        raise DataError(f"{data.where}: quotes alone say nothing of what was traded; add trades or bars")
+    found = _bars_of_trades(data) if Kind.BARS not in data.kinds else {}
+    return found or {name: columns_of(own) for name, own in data.bars().items()}
 
 
 def _bars_of_trades(data: Recorded) -> dict[str, BarColumns]:
