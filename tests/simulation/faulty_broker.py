@@ -25,7 +25,7 @@ from hftd.broker.inprocess import InProcessBroker
 from hftd.clock import Clock, ManualClock
 from hftd.domain.account import Account, BrokerClock, Position
 from hftd.domain.market import Bar
-from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderRequest
+from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderRequest, ReportKind
 from hftd.errors import BrokerUnavailable
 
 Answer = TypeVar("Answer")
@@ -48,6 +48,7 @@ class Weather:
     jitter_s: dict[Feed, float] = field(default_factory=lambda: dict.fromkeys(FEEDS, 0.0))
     repeating: float = 0.0
     shut: bool = False
+    instead_of: dict[ReportKind, ReportKind] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ class FaultyBroker:
             return self._tell(message)
         if self._in_lockstep:
             return self._hear_in_lockstep(message)
+        if isinstance(message, ExecutionReport):
+            message = self._put(message)
         feed = _feed_of(message)
         if feed in self._down or feed in self._weather.mute:
             return None
@@ -109,6 +112,11 @@ class FaultyBroker:
         for _ in range(2 if repeated else 1):
             self._heard_ns[feed] = self._clock.now_ns()
             self._tell(message)
+
+    def _put(self, report: ExecutionReport) -> ExecutionReport:
+        """A report as the weather lets the broker put it: half of them in another word for the same state."""
+        other = self._weather.instead_of.get(report.kind)
+        return replace(report, kind=other) if other and self._dice.random() < 0.5 else report
 
     def _arrive(self, feed: Feed, life: int, message: Message) -> None:
         if life != self._lives[feed]:
@@ -198,6 +206,8 @@ class FaultyBroker:
 
     async def _requested(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """There and back again: a request may be lost on either way, refused, or arrive after it was given up."""
+        if self.dead:
+            await asyncio.get_running_loop().create_future()  # whoever asks is no more
         await self._travel()
         fate = self._dice.random()
         failing = self._weather.failing
@@ -248,9 +258,10 @@ class FaultyBroker:
         return await self._requested(lambda: self._inner.bars(symbols, start_ns, end_ns))
 
     async def submit(self, order: OrderRequest) -> ExecutionReport:
-        leaving = Sent(self._truth.now_ns(), self._clock.now_ns())
-        self._sent.setdefault(order.client_order_id, []).append(leaving)
-        return await self._requested(lambda: self._inner.submit(order))
+        if not self.dead:
+            leaving = Sent(self._truth.now_ns(), self._clock.now_ns())
+            self._sent.setdefault(order.client_order_id, []).append(leaving)
+        return self._put(await self._requested(lambda: self._inner.submit(order)))
 
     async def cancel(self, client_order_id: str) -> ExecutionReport:
         return await self._requested(lambda: self._inner.cancel(client_order_id))

@@ -120,7 +120,7 @@ class World:
         course = make_course(self.calendar, market, self.start_ns, settings, random.Random(self.seed).random)
         self.broker = InProcessBroker(self.truth, course, CASH)
         playing = asyncio.create_task(self._play())
-        self._others = {playing, asyncio.current_task()}
+        self._others = {playing, asyncio.current_task()}  # and who else outlives a daemon
         self.begin()
         for due_ns, act in sorted(self.agenda, key=lambda item: item[0]):
             await self.truth.sleep_until(due_ns)
@@ -185,12 +185,24 @@ class World:
         """End the daemon as kill -9 does: what is in the file is what remains."""
         for _ in range(self.dice.randrange(12)):
             await asyncio.sleep(0)
+        self.cut_off()
+        await self.bury()
+
+    def let(self, act: Act) -> None:
+        """Have something done now, whatever becomes of the daemon meanwhile."""
+        self._others.add(asyncio.ensure_future(act()))
+
+    def cut_off(self) -> None:
+        """From now on nothing that the daemon does has any effect."""
         assert not self.living.done(), f"the daemon ended by itself: {self.living}"
         remains = self.state / str(self.lives)
         if self.journals.exists():
             shutil.copytree(self.journals, remains)
         self.journals = remains
         self.line.die()
+
+    async def bury(self) -> None:
+        """End what is left of a daemon that was cut off."""
         await self.broker.disconnect()
         tasks = asyncio.all_tasks() - self._others
         for task in tasks:
@@ -236,7 +248,14 @@ def draw_faults(world: World) -> None:
 
 
 def _between(world: World, start_ns: int, end_ns: int, begin: Act, end: Act) -> None:
-    world.agenda += [(start_ns, begin), (end_ns, end)]
+    """In lockstep the end comes by the wall too: time may stand still for what cannot go on before it."""
+
+    async def begin_then_end() -> None:
+        await begin()
+        if world.in_lockstep:
+            world.loop.call_later((end_ns - start_ns) / SECOND_NS, world.let, end)
+
+    world.agenda += [(start_ns, begin_then_end), (end_ns, end)]
 
 
 def _set(world: World, start_ns: int, end_ns: int, name: str, value: Any, otherwise: Any) -> None:
