@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from hftd.engine.halts import ENDS, MANUAL
+
 ROOT = Path(__file__).parents[2]
 VARIABLE = re.compile(r"\b(?:HFTD|APCA)_[A-Z][A-Z_]*[A-Z]\b")
 READ = re.compile(r"(?:environ|getenv)\W[^\n]*?[\"']((?:HFTD|APCA)_[A-Z_]+)[\"']")
@@ -26,6 +28,13 @@ def test_every_environment_variable_is_in_the_reference_and_every_one_there_is_r
     read = {*VARIABLE.findall(code), *READ.findall(tests)} - FIELDS_OF_THE_LOG
     told = set(VARIABLE.findall((ROOT / "docs/reference/environment.md").read_text("utf-8")))
     assert told == {name for name in read if "__" not in name} | {"HFTD_SECTION__NAME"}
+
+
+def test_every_halt_is_told_with_what_ends_it() -> None:
+    by_code = re.compile(r"(?:_halt|Halt)\((?:rule=)?\"([a-z_]+)\"")
+    code = "\n".join(file.read_text("utf-8") for file in (ROOT / "hftd").rglob("*.py"))
+    page = (ROOT / "docs/risk.md").read_text("utf-8").partition("| halt | why | ends |")[2]
+    assert sorted(rule for rule in {MANUAL, *ENDS, *by_code.findall(code)} if f"`{rule}`" not in page) == []
 
 
 def test_every_command_has_an_example_in_its_help() -> None:
