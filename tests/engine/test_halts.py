@@ -353,6 +353,31 @@ def test_limits_hold_for_each_model_and_for_all_together():
     assert (refused.model_id, refused.limit, refused.value, refused.scope) == ("b", 10, 12, "all")
 
 
+@pytest.mark.parametrize("scope", ["model", "all"])
+@pytest.mark.parametrize(
+    ("rule", "limit", "value"),
+    [
+        ("max_position", 4, 5),
+        ("max_position_notional", 400, 500),
+        ("max_gross_exposure", 400, 500),
+        ("max_net_exposure", 400, 500),
+        ("max_order_quantity", 4, 5),
+        ("max_order_notional", 400, 500),
+        ("price_collar_percent", 5, 10),
+    ],
+)
+def test_each_limit_is_one_of_a_model_and_one_of_all_and_a_refusal_has_both_numbers(rule, limit, value, scope):
+    own, together = limits(**{rule: Decimal(limit)}), limits()
+    if scope == "all":
+        own, together = together, own
+    world = World(running(wishing(buy(5, "SPY", limit=110)), "a"), running(wishing(None), "b"), limits=together)
+    for model in world.engine.models.values():
+        model.limits = own
+    (refused,) = [command for command in world.bar() if isinstance(command, OrderRefused)]
+    assert (refused.rule, refused.limit, refused.value, refused.scope) == (rule, limit, value, scope)
+    assert (refused.model_id, refused.symbol, refused.quantity) == ("a", "SPY", 5)
+
+
 def test_a_model_may_close_what_it_holds_though_all_together_then_hold_more():
     world = pair(wishing(buy(8, "SPY"), sell(8, "SPY")), wishing(sell(10, "SPY")), max_position=Decimal(9))
     for order in orders_of(world.bar()):
