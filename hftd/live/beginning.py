@@ -1,5 +1,6 @@
 """What a session began with, kept in its journal: a restart begins with the same, whatever settings say by then."""
 
+from importlib.metadata import version
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from hftd.journal import Journal, Reader
 from hftd.model.contract import Model
 
 KEY = "begun_with"
+VERSION_KEY = "hftd_version"
 
 _ENCODER = msgspec.json.Encoder(decimal_format="string")
 
@@ -37,11 +39,17 @@ class Begun(msgspec.Struct, frozen=True):
     limits: dict[str, Bound]
 
 
+def hftd_version() -> str:
+    """The version of this hftd."""
+    return version("hftd")
+
+
 def note_beginning(journal: Journal, engine: Engine) -> None:
     """Note what a session begins with, once."""
     if KEY not in journal.meta():
         begun = Begun(tuple(_begun(running) for running in engine.everyone), bounds_of(engine.limits))
         journal.set_meta(KEY, _ENCODER.encode(begun).decode())
+        journal.set_meta(VERSION_KEY, hftd_version())
 
 
 def beginning_of(journal: Reader) -> Begun | None:

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import StrEnum
+from math import inf
+from operator import itemgetter
 from pathlib import Path
 
 import msgspec
@@ -23,12 +24,13 @@ from hftd.broker.inprocess import InProcessBroker
 from hftd.calendar import Calendar
 from hftd.clock import ManualClock
 from hftd.data.reading import Reading
-from hftd.domain.commands import Command, OrderRefused, SignalRaised, SubmitOrder
-from hftd.domain.convert import MINUTE_NS, rfc3339_of, text_of
-from hftd.domain.events import BarReceived, Event, ModelFaulted, OrderReported, PortfolioCarried, name_of
+from hftd.domain.account import Account
+from hftd.domain.commands import Command
+from hftd.domain.convert import MINUTE_NS
+from hftd.domain.events import BarReceived, ModelFaulted, ModelSwapped, PortfolioCarried, name_of
+from hftd.domain.market import Bar
 from hftd.domain.session import Session
 from hftd.engine.engine import Engine
-from hftd.engine.order_states import FILLS
 from hftd.engine.state import ModelLoader
 from hftd.errors import DataError, ModelError
 from hftd.exchange.market.course import make_course
@@ -40,9 +42,10 @@ from hftd.exchange.market.tick_tape import tape_of
 from hftd.exchange.venue.accounts import Holding
 from hftd.exchange.venue.fees import SCHEDULES, Fees
 from hftd.exchange.venue.settings import VenueSettings
-from hftd.journal import Journal, Reader, journal_path, journals
-from hftd.live.beginning import beginning_of, engine_again
+from hftd.journal import Journal, JournaledModel, Reader, journal_path, journals
+from hftd.live.beginning import VERSION_KEY, BegunModel, beginning_of, engine_again, hftd_version
 from hftd.live.daemon import Daemon
+from hftd.live.differences import Difference, Told, differences
 from hftd.live.guard import Guard
 from hftd.live.library import Library
 from hftd.live.plan import Plan
@@ -57,18 +60,6 @@ SHOWN = 20
 LEAD_NS = 5 * MINUTE_NS
 
 
-class Cause(StrEnum):
-    """Why a session and its day on recorded data differ."""
-
-    LATE_BAR = "late bar"
-    MISSED_BAR = "missed bar"
-    FILL_MODEL = "fill model"
-    LATENCY = "latency"
-    RISK = "risk"
-    CODE_CHANGED = "code changed"
-    CONSEQUENCE = "consequence of an earlier one"
-
-
 @dataclass(frozen=True)
 class Mismatch:
     """A step of which other commands followed than when it was journaled; both as text."""
@@ -77,15 +68,6 @@ class Mismatch:
     event: str
     then: tuple[str, ...]
     now: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Something that one of both did and the other did not, or did otherwise."""
-
-    cause: Cause
-    time: str
-    what: str
 
 
 @dataclass(frozen=True)
@@ -130,6 +112,16 @@ class Receipt:
         return not self.mismatches
 
 
+@dataclass(frozen=True)
+class Morning:
+    """What a session began with, as its journal tells it: the account's name, if it was noted, what was held, and the
+    bars of days before."""
+
+    account_id: str | None
+    carried: PortfolioCarried | None
+    bars: tuple[Bar, ...]
+
+
 def verify_session(path: Path, state: Path, settings: Settings, data: Path | None) -> Receipt:
     """Verify the journal at `path`. `data` are recorded data of its day; None leaves the second part out.
 
@@ -142,11 +134,13 @@ def verify_session(path: Path, state: Path, settings: Settings, data: Path | Non
         session = session_of(reviewer_of(journal).session, steps)
         mismatches = list(_mismatches(journal, plan, session, steps, Library(state).load))
         remarks = [f"{proof.model_id}: code changed: {proof.remark}" for proof in proofs if not proof.found]
+        remarks += _other_version(meta)
     backtest = None
+    same_until_ns = -inf if remarks else _first_swap_ns(steps)
     if data is None:
         remarks.append("no recorded data of the day: not traded again")
     elif session.open_ns:
-        backtest = _backtest(settings, plan, path, steps, session, data, is_same=all(proof.found for proof in proofs))
+        backtest = _backtest(settings, plan, path, steps, session, data, same_until_ns)
     return Receipt(
         session=session.day.isoformat(),
         run_id=meta["run_id"],
@@ -160,18 +154,25 @@ def verify_session(path: Path, state: Path, settings: Settings, data: Path | Non
     )
 
 
+def _other_version(meta: dict[str, str]) -> list[str]:
+    """A remark when another hftd than this one decided; a journal of before versions were noted tells nothing."""
+    then, now = meta.get(VERSION_KEY), hftd_version()
+    return [] if then in (None, now) else [f"hftd: code changed: it was {then}, it is {now} now"]
+
+
+def _first_swap_ns(steps: Sequence[Step]) -> float:
+    """The day is traded again with the models that it began with."""
+    return next((event.time_ns for event, _ in steps if isinstance(event, ModelSwapped)), inf)
+
+
 # -- the replay ------------------------------------------------------------------------------------------------------
 
 
 def _models_of(journal: Reader, state: Path, settings: Settings) -> tuple[list[VerifiedModel], list[ModelProof]]:
     """The models that the settings name, each with the code that decided then where it is found."""
-    begun = beginning_of(journal)
-    marks = {model.model_id: model.fingerprint for model in begun.models} if begun else {}
-    then = {
-        model.model_id: model
-        for model in journal.models()
-        if marks.get(model.model_id, model.fingerprint) == model.fingerprint  # not what it was swapped for later
-    }
+    begun = beginning_of(journal)  # shadows too, and not what they were swapped for later
+    took_part: Sequence[BegunModel | JournaledModel] = begun.models if begun else journal.models()
+    then = {model.model_id: model for model in took_part}
     models, proofs = [], []
     for chosen in settings.chosen_models:
         journaled = then.get(chosen.name)
@@ -222,19 +223,24 @@ def _texts(commands: Iterable[Command]) -> tuple[str, ...]:
 
 
 def _backtest(
-    settings: Settings, plan: Plan, path: Path, steps: Sequence[Step], session: Session, data: Path, *, is_same: bool
+    settings: Settings,
+    plan: Plan,
+    path: Path,
+    steps: Sequence[Step],
+    session: Session,
+    data: Path,
+    same_until_ns: float,
 ) -> Backtested:
-    again = _traded_again(settings, plan, path, steps, session, data)
-    differences = list(_differences(_Told(steps), _Told(again), is_same=is_same))
-    told = _Told(again)
-    counts = Counter(str(difference.cause) for difference in differences)
+    then, told = Told(steps), Told(_traded_again(settings, plan, path, steps, session, data))
+    found = list(differences(then, told, same_until_ns))
+    counts = Counter(str(difference.cause) for difference in found)
     return Backtested(
         data=str(data),
         decisions=len(told.decisions),
         fills=sum(map(len, told.fills.values())),
-        agreeing=len(_Told(steps).decisions & told.decisions),
+        agreeing=len(then.decisions & told.decisions),
         differences=dict(counts),
-        examples=tuple(differences[:SHOWN]),
+        examples=tuple(found[:SHOWN]),
     )
 
 
@@ -242,14 +248,14 @@ def _traded_again(
     settings: Settings, plan: Plan, path: Path, steps: Sequence[Step], session: Session, data: Path
 ) -> list[Step]:
     """The steps of the same daemon on an exchange in process that plays `data`, begun with what it held then."""
-    carried = next((event for event, _ in steps if isinstance(event, PortfolioCarried)), None)
+    morning = _morning_of(path, steps, session)
     market = _market_of(settings, plan, session, data)
     with tempfile.TemporaryDirectory(prefix="hftd-verify-") as folder:
         state = Path(folder)
         (state / "run_id").write_text(f"{plan.run_id}\n")
         _copy_journal_before(path, state)
         own = dataclasses.replace(plan, state=state)
-        asyncio.run(_live(settings, own, market, session, carried))
+        asyncio.run(_live(settings, own, market, session, morning))
         with Journal.read(journal_path(state, session.day)) as journal:
             return steps_of(journal)
 
@@ -276,9 +282,33 @@ def _copy_journal_before(path: Path, state: Path) -> None:
         shutil.copy(before[0], state / "journal")
 
 
-async def _live(
-    settings: Settings, plan: Plan, market: RecordedMarket, session: Session, carried: PortfolioCarried | None
-) -> None:
+def _morning_of(path: Path, steps: Sequence[Step], session: Session) -> Morning:
+    with Journal.read(path) as journal:
+        account_id = journal.meta().get("account_id")
+    carried = next((event for event, _ in steps if isinstance(event, PortfolioCarried)), None)
+    bars = (event.bar for event, _ in steps if isinstance(event, BarReceived))
+    return Morning(account_id, carried, tuple(bar for bar in bars if bar.time_ns < session.open_ns))
+
+
+class BrokerAgain(InProcessBroker):
+    """A broker that looks like the session's: its account's name, and the bars of before, which the recorded day may
+    lack."""
+
+    morning: Morning
+
+    async def account(self) -> Account:
+        account = await super().account()
+        return msgspec.structs.replace(account, account_id=self.morning.account_id or account.account_id)
+
+    async def bars(self, symbols: Sequence[str], start_ns: int, end_ns: int) -> list[Bar]:
+        found = {(bar.time_ns, bar.symbol): bar for bar in await super().bars(symbols, start_ns, end_ns)}
+        for bar in self.morning.bars:
+            if bar.symbol in symbols and start_ns <= bar.time_ns <= end_ns:
+                found.setdefault((bar.time_ns, bar.symbol), bar)
+        return [bar for _, bar in sorted(found.items(), key=itemgetter(0))]
+
+
+async def _live(settings: Settings, plan: Plan, market: RecordedMarket, session: Session, morning: Morning) -> None:
     exchange, calendar, clock = settings.exchange, Calendar(), ManualClock(session.open_ns - LEAD_NS)
     venue = VenueSettings(
         partial_fill_chance=exchange.partial_fill_chance,
@@ -287,8 +317,9 @@ async def _live(
         latency=latency_of(exchange.latency),
     )
     course = make_course(calendar, market, clock.now_ns(), venue, np.random.default_rng(exchange.seed).random)
-    broker = InProcessBroker(clock, course, carried.cash if carried else exchange.cash)
-    for holding in _held(carried):
+    broker = BrokerAgain(clock, course, morning.carried.cash if morning.carried else exchange.cash)
+    broker.morning = morning
+    for holding in _held(morning.carried):
         broker.venue.transfer_in(broker.account_id, holding, clock.now_ns())
     daemon = Daemon(plan, broker, clock, calendar, Notifier(""), broker.connect_clock, broker.release)
     living = asyncio.create_task(daemon.run(1))
@@ -305,93 +336,3 @@ def _held(carried: PortfolioCarried | None) -> list[Holding]:
         quantities[position.symbol] += position.quantity
         costs[position.symbol] += position.cost
     return [Holding(symbol, held, costs[symbol]) for symbol, held in quantities.items() if held]
-
-
-# -- differences -----------------------------------------------------------------------------------------------------
-
-Decision = tuple[int, str, str, str, Decimal, str]
-"""Time, model, symbol, side, shares, and what was done: signal, order, or refused by which rule."""
-Fill = tuple[int, Decimal, Decimal]
-"""Time, price in dollars, shares."""
-
-
-class _Told:
-    """What steps tell: decisions, fills by order, and the bars that came in time and late, by (symbol, minute)."""
-
-    def __init__(self, steps: Iterable[Step]) -> None:
-        self.decisions: set[Decision] = set()
-        self.fills: defaultdict[Decision, list[Fill]] = defaultdict(list)
-        self.bars: dict[tuple[str, int], bool] = {}
-        self._orders: dict[str, Decision] = {}
-        self._executions: set[str] = set()
-        for event, commands in steps:
-            self._see(event)
-            for command in commands:
-                self._note(event.time_ns, command)
-
-    def _see(self, event: Event) -> None:
-        if isinstance(event, BarReceived):
-            self.bars[event.bar.symbol, event.bar.known_at_ns] = event.late
-        elif isinstance(event, OrderReported) and event.report.kind in FILLS:
-            report = event.report
-            order = self._orders.get(report.client_order_id)
-            if order is not None and report.execution_id not in self._executions:
-                self._executions.add(report.execution_id)
-                self.fills[order].append((report.time_ns, report.price, report.quantity))
-
-    def _note(self, time_ns: int, command: Command) -> None:
-        match command:
-            case SignalRaised(model_id=model, symbol=symbol, side=side, quantity=quantity):
-                self.decisions.add((time_ns, model, symbol, str(side), quantity, "signal"))
-            case OrderRefused(model_id=model, symbol=symbol, side=side, quantity=quantity, rule=rule):
-                self.decisions.add((time_ns, model, symbol, str(side), quantity, f"refused by {rule}"))
-            case SubmitOrder(model_id=model, order=order):
-                decision = (time_ns, model, order.symbol, str(order.side), order.quantity, "order")
-                self.decisions.add(decision)
-                self._orders[order.client_order_id] = decision
-
-
-def _differences(live: _Told, again: _Told, *, is_same: bool) -> Iterator[Difference]:
-    yield from _bar_differences(live, again)
-    for decision in sorted(live.decisions ^ again.decisions):
-        who = "the session alone" if decision in live.decisions else "the recorded day alone"
-        cause = _cause_of(decision, live, again, is_same=is_same)
-        yield Difference(cause, rfc3339_of(decision[0]), f"{who}: {_words(decision)}")
-    for decision in sorted(live.decisions & again.decisions):
-        then, now = live.fills.get(decision, []), again.fills.get(decision, [])
-        if then != now:
-            cause = Cause.LATENCY if [fill[0] for fill in then] != [fill[0] for fill in now] else Cause.FILL_MODEL
-            both = f"{_prices(then)} in the session, {_prices(now)} on the recorded day"
-            yield Difference(cause, rfc3339_of(decision[0]), f"{_words(decision)}: {both}")
-
-
-def _bar_differences(live: _Told, again: _Told) -> Iterator[Difference]:
-    for symbol, known_ns in sorted(live.bars.keys() ^ again.bars.keys(), key=lambda place: (place[1], place[0])):
-        where = "in the session" if (symbol, known_ns) in live.bars else "in the recorded data"
-        yield Difference(Cause.MISSED_BAR, rfc3339_of(known_ns), f"{symbol}: the bar is only {where}")
-    for place in sorted(live.bars.keys() & again.bars.keys(), key=lambda place: (place[1], place[0])):
-        if live.bars[place] != again.bars[place]:
-            yield Difference(Cause.LATE_BAR, rfc3339_of(place[1]), f"{place[0]}: the bar was late")
-
-
-def _cause_of(decision: Decision, live: _Told, again: _Told, *, is_same: bool) -> Cause:
-    time_ns, _, symbol, *_ = decision
-    if not is_same:
-        return Cause.CODE_CHANGED
-    if (symbol, time_ns) in live.bars.keys() ^ again.bars.keys():
-        return Cause.MISSED_BAR
-    if live.bars.get((symbol, time_ns)) != again.bars.get((symbol, time_ns)):
-        return Cause.LATE_BAR
-    refused = (other for other in live.decisions | again.decisions if other[5].startswith("refused"))
-    if any(other[:4] == decision[:4] for other in refused):
-        return Cause.RISK
-    return Cause.CONSEQUENCE
-
-
-def _words(decision: Decision) -> str:
-    _, model, symbol, side, quantity, what = decision
-    return f"{model} {side} {text_of(quantity)} {symbol} ({what})"
-
-
-def _prices(fills: Sequence[Fill]) -> str:
-    return " and ".join(f"{text_of(quantity)} at {text_of(price)}" for _, price, quantity in fills) or "not filled"
