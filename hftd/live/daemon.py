@@ -303,6 +303,10 @@ class Daemon:
         """Have `look` called whenever everything that has arrived is dealt with."""
         self._pump.each_round = look
 
+    def note(self, words: str) -> None:
+        """Say this too when it says what it is doing; nothing, to say it no more."""
+        self._telling.note(words)
+
     # -- for those who ask ---------------------------------------------------------------------------------------
 
     @property

@@ -33,6 +33,9 @@ log = structlog.get_logger()
 PROBATION_BARS = 10
 """Bars of its symbols within which a model that fails after a swap is taken back, and the one before goes on."""
 
+NOTE_MAX = 240
+"""Characters of a refusal that the status line shows; the log has all of it."""
+
 SETTLED = frozenset({"model", "models", "models_folder", "risk", "reload_on_change", "promote_after"})
 """Settings that a running daemon takes over."""
 
@@ -70,7 +73,6 @@ class Reloader(Service):
         self._one_at_a_time = asyncio.Lock()
         self._daemon: Daemon | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
-        self.last = ""
 
     # -- as a service ----------------------------------------------------------------------------------------------
 
@@ -131,6 +133,7 @@ class Reloader(Service):
             try:
                 return await self._reload()
             except HftdError as error:
+                self._note(f"reload refused: {' '.join(str(error).split())}"[:NOTE_MAX])
                 self._refused(str(error))
                 raise
             finally:
@@ -142,6 +145,7 @@ class Reloader(Service):
         plan = await asyncio.to_thread(self._make_plan, settings)
         changes = await self._adopt(plan, "reload", settings.promote_after_bars)
         self._settings = settings
+        self._note("")
         return self._told(changes)
 
     async def swap(self, settings: Settings) -> dict[str, Any]:
@@ -167,16 +171,19 @@ class Reloader(Service):
         return self._told([change])
 
     def _refused(self, reason: str) -> None:
-        self.last = f"refused: {reason}"
         log.error("reload.refused", reason=reason, effect="what ran before goes on")
         trader = self._trader()
         if trader is not None:
             trader.take(Remark(trader.engine.time_ns, "reload.refused", reason[:500]), "control")
 
     def _told(self, changes: Sequence[Change]) -> dict[str, Any]:
-        self.last = ", ".join(_words(change) for change in changes) or "nothing has changed"
-        log.info("settings.reloaded", changes=self.last)
+        told = ", ".join(_words(change) for change in changes) or "nothing has changed"
+        log.info("settings.reloaded", changes=told)
         return {"changes": [_words(change) for change in changes]}
+
+    def _note(self, words: str) -> None:
+        if self._daemon is not None:
+            self._daemon.note(words)
 
     # -- taking over -----------------------------------------------------------------------------------------------
 

@@ -20,15 +20,21 @@ class Telling:
         self.feeds: dict[Feed, FeedState] = {}
         self.notifier = notifier
         self._line: Callable[[], str] = lambda: "starting"
+        self._note = ""
 
     @property
     def line(self) -> str:
         """What goes on, for a person: made when it is asked for."""
-        return self._line()
+        return f"{self._line()} · {self._note}" if self._note else self._line()
 
     def say(self, phase: str, line: str) -> None:
         self.phase, self._line = phase, lambda: line
-        self.notifier.status(line)
+        self.notifier.status(self.line)
+
+    def note(self, words: str) -> None:
+        """Say this too, whatever goes on, until another note or an empty one."""
+        self._note = words
+        self.notifier.status(self.line)
 
     def say_trading(self, engine: Engine, tally: Tally) -> None:
         """How the session goes, once it is open."""

@@ -82,6 +82,8 @@ def test_a_broken_file_is_refused_and_the_old_model_goes_on(home, start, text, r
     running.send(signal.SIGHUP)
     assert reason in running.wait_for("reload.refused")
     running.wait_for("order.filled")
+    line = home.run("status", "--json").json["line"]
+    assert "reload refused" in line and reason in line
     assert running.end().status == 0
     assert (swaps(home), sides(home)) == ([], ["buy"])
 

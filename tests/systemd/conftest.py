@@ -73,6 +73,10 @@ class Machine:
         assert status is None or int(line.removeprefix(END)) == status, f"{line}{text}\n{script}"
         return text.strip()
 
+    def python(self, program: str) -> str:
+        """What a program for the machine's Python prints."""
+        return self.run(f"/opt/python/bin/python3 - <<'END'\n{program}\nEND")
+
     def show(self, name: str, unit: str = "hftd") -> str:
         """A property of a unit."""
         return self.run(f"systemctl show -p {name} --value {unit}")

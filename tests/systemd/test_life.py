@@ -25,6 +25,30 @@ class Eager(Model):
             return buy(1, bar.symbol, reason="the first bar")
 """
 
+RESTLESS = """
+from hftd import Bar, Model, buy, sell
+
+
+class Restless(Model):
+    \"\"\"Sells a share on the first bar it hears, buys one on the next, and so on.\"\"\"
+
+    sold = False
+
+    def on_bar(self, bar: Bar):
+        self.sold = not self.sold
+        return (sell if self.sold else buy)(1, bar.symbol, reason="restless")
+"""
+
+MARKS = """
+import glob, json, sqlite3
+
+(file,) = glob.glob("/var/lib/private/hftd/journal/*.sqlite")
+rows = sqlite3.connect(file).execute("SELECT body FROM commands WHERE kind = 'order.submitted' ORDER BY sequence")
+for order in (json.loads(body) for (body,) in rows):
+    print(order["fingerprint"][:12], order["reason"])
+"""
+"""Prints whose each order of the session is, and why it was sent."""
+
 NOBODY = "setpriv --reuid 65534 --regid 65534"
 
 
@@ -76,7 +100,7 @@ def test_it_trades_and_the_journal_shows_it(machine: Machine):
     machine.run(f"cat > /etc/hftd/models/eager.py <<'END'\n{EAGER}\nEND")
     machine.run("sed -i 's/volume_17_31 .*/eager/; /parameters/d' /etc/hftd/settings.yaml")
     machine.settings(HFTD_EXCHANGE__SPEED=30, HFTD_RISK__FLATTEN_BEFORE_CLOSE="off")
-    machine.run("systemctl stop hftd; rm -r /var/lib/private/hftd; systemctl start hftd")  # another speed, a new market
+    machine.run("systemctl restart hftd")  # a market made faster leaves the closed hours out
     machine.wait_for_log("order.filled")
     machine.wait_for("[[ $(value StatusText) == *'SPY +1'* ]]")
     assert re.match(r"open until 1[36]:00 ET · eager · \d+ bars · 1 orders · SPY \+1 · P&L", machine.show("StatusText"))
@@ -172,6 +196,34 @@ def test_a_mute_feed_is_told_and_ends_nothing(machine: Machine):
     assert (machine.show("ActiveState"), machine.show("NRestarts")) == ("active", "0")
 
 
+def test_a_reload_swaps_the_model_and_nothing_else(machine: Machine):
+    process, restarts = machine.show("MainPID"), machine.show("NRestarts")
+    machine.run(f"cat > /etc/hftd/models/restless.py <<'END'\n{RESTLESS}\nEND")
+    machine.run("sed -i 's/eager/restless/' /etc/hftd/settings.yaml; systemctl reload hftd")
+    machine.wait_for_log("model.swapped")
+    machine.wait_for("[[ $(value ActiveState) == active ]]")  # and reloading no more
+    swapped = json.loads(machine.run("journalctl -u hftd HFTD_EVENT=model.swapped -o json --no-pager"))
+    assert (swapped["HFTD_SUCCESSOR"], swapped["HFTD_CAUSE"]) == ("restless", "reload")
+    machine.wait_for_log("reason=restless")
+    marks = dict(reversed(line.split(" ", 1)) for line in machine.python(MARKS).splitlines())
+    assert marks["restless"] == swapped["HFTD_FINGERPRINT"] != marks["the first bar"]
+    assert (machine.show("MainPID"), machine.show("NRestarts")) == (process, restarts)
+
+
+def test_a_reload_of_a_broken_model_is_refused_and_the_one_before_trades_on(machine: Machine):
+    process = machine.show("MainPID")
+    machine.run("echo boom >> /etc/hftd/models/restless.py; systemctl reload hftd")
+    machine.wait_for_log("reload.refused")
+    machine.wait_for("[[ $(value StatusText) == *'reload refused'*boom* && $(value ActiveState) == active ]]")
+    assert "boom" in machine.run("systemctl status hftd --no-pager --full | grep -m1 Status:")
+    orders = machine.count("order.submitted")
+    machine.wait_for_log("order.submitted", after=orders)
+    assert len({line.split()[0] for line in machine.python(MARKS).splitlines()}) == 2  # eager's, and restless's
+    machine.run("sed -i '/^boom/d' /etc/hftd/models/restless.py; systemctl reload hftd")
+    machine.wait_for("[[ $(value StatusText) == open* && $(value StatusText) != *refused* ]]")
+    assert machine.show("MainPID") == process
+
+
 def test_keys_are_encrypted_credentials(machine: Machine):
     machine.run("systemctl stop hftd; rm /etc/systemd/system/hftd.service.d/exchange.conf")
     machine.settings(HFTD_BROKER__URL="http://127.0.0.1:8090")
@@ -200,6 +252,7 @@ def test_uninstalling_leaves_state_and_what_its_owner_wrote(machine: Machine):
     assert told.endswith("kept: /etc/hftd, /var/lib/private/hftd")
     assert machine.run("find /etc/hftd -type f | sort").split() == [
         "/etc/hftd/models/eager.py",
+        "/etc/hftd/models/restless.py",
         "/etc/hftd/settings.yaml",
     ]
     assert machine.run("ls -d /opt/hftd /usr/local/bin/hftd /run/hftd /var/cache/private/hftd 2>/dev/null", None) == ""
