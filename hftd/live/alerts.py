@@ -18,7 +18,7 @@ from hftd.domain import commands, events
 from hftd.domain.convert import SECOND_NS, text_of
 from hftd.engine.engine import Engine
 from hftd.live.alert_sender import Alert, AlertSender
-from hftd.live.services import EndedSession, Service
+from hftd.live.services import EndedSession, Service, in_thread
 from hftd.live.story import money, signed_money
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class Alerts(Service):
             self._looking.cancel()
             with suppress(asyncio.CancelledError):
                 await self._looking
-        await asyncio.to_thread(self._sender.finish)
+        await in_thread(self._sender.finish)
 
     async def _look(self, daemon: "Daemon") -> None:
         while True:

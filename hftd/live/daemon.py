@@ -50,7 +50,7 @@ from hftd.live.measures import Measures
 from hftd.live.plan import Outcome, Plan
 from hftd.live.preparation import Preparation, Prepared
 from hftd.live.pump import Pump
-from hftd.live.services import EndedSession, Service, Services
+from hftd.live.services import FINISH_S, STOP_S, EndedSession, Service, Services
 from hftd.live.standing import Standing
 from hftd.live.systemd import Notifier
 from hftd.live.telling import Telling
@@ -60,6 +60,8 @@ __all__ = ["Daemon", "Outcome", "Plan"]
 
 log = structlog.get_logger()
 
+LEAVE_S = 5.5
+"""How long a session that is broken off may take to settle: whatever the network does, the end is orderly after it."""
 LINGER_NS = MINUTE_NS
 """How long after the close the last bar and the last reports are waited for."""
 HALT_CODES = frozenset({"2", "H", "P"})
@@ -114,6 +116,7 @@ class Daemon:
         )
         self._profits: dict[date, Decimal] = {}
         self._left_open = True
+        self._patience: asyncio.Timeout | None = None
         self._closing: tuple[dict[str, Decimal], Decimal, Decimal] | None = None
 
     # -- the whole life ------------------------------------------------------------------------------------------
@@ -124,17 +127,30 @@ class Daemon:
         ticker = asyncio.create_task(self._pump.keep_going_round())
         self._services.started(self)
         try:
-            await self._set_clock()
-            self._telling.notifier.ready()
-            while not self._pump.stopping and (sessions is None or self.tally.sessions < sessions):
-                await self._one_session(self._calendar.next_session(self._clock.now_ns()))
+            await self._live(sessions)
         finally:
             self._telling.notifier.stopping()
             ticker.cancel()
             self._pump.inbox.close()
             await self._broker.disconnect()
-            await self._services.stop()
+            await self._services.stop(STOP_S if self._pump.stopping else FINISH_S)
         return self._outcome()
+
+    async def _live(self, sessions: int | None) -> None:
+        """Session after session; once `stop` was called, no longer than LEAVE_S."""
+        patience = asyncio.timeout(None)
+        try:
+            async with patience as self._patience:
+                await self._set_clock()
+                self._telling.notifier.ready()
+                while not self._pump.stopping and (sessions is None or self.tally.sessions < sessions):
+                    await self._one_session(self._calendar.next_session(self._clock.now_ns()))
+        except TimeoutError:
+            if not patience.expired():
+                raise
+            log.warning("session.abandoned", after=f"{LEAVE_S:g} s", effect="the next start asks the broker again")
+        finally:
+            self._patience = None
 
     async def _set_clock(self) -> None:
         if self._hear_clock is not None:
@@ -144,6 +160,8 @@ class Daemon:
     def stop(self) -> None:
         """End in order, soon: no more signals, what was sent is answered or given up, the journal is closed."""
         self._pump.stop()
+        if self._patience is not None and self._patience.when() is None:
+            self._patience.reschedule(asyncio.get_running_loop().time() + LEAVE_S)
 
     async def _one_session(self, session: Session) -> None:
         await self._hours.sleep_until_open(session)

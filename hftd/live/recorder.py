@@ -29,7 +29,7 @@ from hftd.data.recording import (
 )
 from hftd.domain.convert import ns_of
 from hftd.domain.market import Quote, Trade
-from hftd.live.services import EndedSession, Service
+from hftd.live.services import EndedSession, Service, in_thread
 
 if TYPE_CHECKING:
     from hftd.live.daemon import Daemon
@@ -97,7 +97,7 @@ class Recorder(Service):
             waiting, self._waiting, self._waiting_count = self._waiting, _nothing(), 0
             self._today = self._waiting[self._day]
             try:
-                await asyncio.to_thread(self._write, waiting)
+                await in_thread(self._write, waiting)
                 self._failed = ""
             except OSError as error:
                 self._keep(waiting)
@@ -150,7 +150,7 @@ class Recorder(Service):
     async def _compact(self, folders: Iterable[Path]) -> None:
         for folder in folders:
             try:
-                rows = await asyncio.to_thread(compact, folder)
+                rows = await in_thread(compact, folder)
             except OSError as error:
                 self._tell_failure(error)
             else:

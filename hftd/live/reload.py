@@ -23,7 +23,7 @@ from hftd.live.changes import Change, changes_between, chosen_text
 from hftd.live.crash_points import crash_point
 from hftd.live.daemon import Daemon
 from hftd.live.plan import Plan
-from hftd.live.services import Service
+from hftd.live.services import Service, in_thread
 from hftd.live.systemd import Notifier
 from hftd.live.trader import Trader
 from hftd.settings import Settings
@@ -140,9 +140,9 @@ class Reloader(Service):
                 self._notifier.ready()
 
     async def _reload(self) -> dict[str, Any]:
-        settings = await asyncio.to_thread(self._read)
+        settings = await in_thread(self._read)
         refuse_what_needs_a_restart(self._settings, settings)
-        plan = await asyncio.to_thread(self._make_plan, settings)
+        plan = await in_thread(self._make_plan, settings)
         changes = await self._adopt(plan, "reload", settings.promote_after_bars)
         self._settings = settings
         self._note("")
@@ -152,7 +152,7 @@ class Reloader(Service):
         """Take the models of `settings` over until the next session or reload. Raises HftdError."""
         async with self._one_at_a_time:
             try:
-                plan = await asyncio.to_thread(self._make_plan, settings)
+                plan = await in_thread(self._make_plan, settings)
                 return self._told(await self._adopt(plan, "hand", None, lasting=False))
             except HftdError as error:
                 self._refused(str(error))
@@ -309,7 +309,7 @@ def reloading_answers(reloader: Reloader, read: Callable[[], Settings]) -> dict[
     """What may be asked about swaps by the control socket."""
 
     async def swap(name: str, parameters: dict[str, Any], slot: str = "") -> dict[str, Any]:
-        return await reloader.swap(with_model(await asyncio.to_thread(read), name, parameters, slot))
+        return await reloader.swap(with_model(await in_thread(read), name, parameters, slot))
 
     return {"reload": reloader.reload, "swap": swap, "promote": reloader.promote}
 

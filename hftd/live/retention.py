@@ -1,12 +1,11 @@
 """Old journals are removed after each session, so that a disk does not fill over the years."""
 
-import asyncio
 from pathlib import Path
 
 import structlog
 
 from hftd.journal import remove_oldest
-from hftd.live.services import EndedSession, Service
+from hftd.live.services import EndedSession, Service, in_thread
 
 log = structlog.get_logger()
 
@@ -19,6 +18,6 @@ class Retention(Service):
         self._keep = keep
 
     async def session_ended(self, ended: EndedSession) -> None:
-        removed = await asyncio.to_thread(remove_oldest, self._state, self._keep)
+        removed = await in_thread(remove_oldest, self._state, self._keep)
         if removed:
             log.info("journal.removed", sessions=len(removed), until=removed[0].stem, kept=self._keep)

@@ -19,7 +19,7 @@ ASK_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Waits before the broker is asked again what became of a request that got no answer; the last one is repeated."""
 ON_ITS_WAY_S = sum(ASK_AGAIN_S)
 """How long an order that the broker does not know may still be on its way to it."""
-GIVE_UP_S = 5.0
+GIVE_UP_S = 4.0
 """How long answers are waited for by somebody who has to leave."""
 
 Objection = Callable[[], str | None]

@@ -5,11 +5,13 @@ another; what it raises is logged and ends nothing.
 """
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
@@ -21,9 +23,14 @@ if TYPE_CHECKING:
     from hftd.live.trader import Trader
 
 log = structlog.get_logger()
+Result = TypeVar("Result")
 
 FINISH_S = 20.0
-"""How long the services are waited for when the daemon ends: less than what a service manager waits."""
+"""How long the services are waited for when the daemon ends by itself: less than what a service manager waits."""
+STOP_S = 2.0
+"""The same when it was told to end."""
+YIELD_S = 0.5
+"""How long one that is abandoned may take to leave off."""
 
 
 @dataclass(frozen=True)
@@ -78,18 +85,48 @@ class Services:
     def session_ended(self, ended: EndedSession) -> None:
         self._tell(lambda service: service.session_ended(ended))
 
-    async def stop(self) -> None:
-        """Tell them that it is over, and wait a little until they have done what they were told."""
+    async def stop(self, within_s: float) -> None:
+        """Tell them that it is over, and wait until they have done what they were told, at most `within_s` seconds."""
         self._tell(lambda service: service.stopped())
-        if self._last:
-            _, unfinished = await asyncio.wait(self._last.values(), timeout=FINISH_S)
-            for task in unfinished:
-                task.cancel()
-            await asyncio.gather(*unfinished, return_exceptions=True)
+        if not self._last:
+            return
+        await asyncio.wait(self._last.values(), timeout=within_s)
+        abandoned = {service: task for service, task in self._last.items() if not task.done()}
+        for service, task in abandoned.items():
+            log.warning("service.abandoned", service=type(service).__name__, after=f"{within_s:g} s")
+            task.cancel()
+        if abandoned:
+            await asyncio.wait(abandoned.values(), timeout=YIELD_S)
 
     def _tell(self, what: Callable[[Service], Coroutine[Any, Any, None]]) -> None:
         for service in self._services:
             self._last[service] = asyncio.create_task(_after(self._last.get(service), service, what))
+
+
+async def in_thread(work: Callable[..., Result], *arguments: Any) -> Result:
+    """What `work` returns or raises, done in a thread that the end of the process does not wait for.
+
+    So `work` must be such that being cut off in the middle does no harm.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Result] = loop.create_future()
+
+    def finish(settle: Callable[[Any], None], value: object) -> None:
+        if not answer.done():  # given up meanwhile
+            settle(value)
+
+    def run() -> None:
+        settle: Callable[[Any], None] = answer.set_result
+        value: object
+        try:
+            value = work(*arguments)
+        except Exception as error:
+            settle, value = answer.set_exception, error
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(finish, settle, value)
+
+    threading.Thread(target=run, name=getattr(work, "__name__", "service"), daemon=True).start()
+    return await answer
 
 
 async def _after(
