@@ -28,6 +28,16 @@ make_install() { make -s -C /opt/project -o .venv/run.stamp BIN=/opt/bootstrap/b
 value() { systemctl show -p "$1" --value "${2:-hftd}"; }
 """
 
+ORDERS = """
+import glob, json, sqlite3
+
+(file,) = glob.glob("/var/lib/private/hftd/journal/*.sqlite")
+for (body,) in sqlite3.connect(file).execute("SELECT body FROM commands WHERE kind = 'order.submitted'"):
+    order = json.loads(body)
+    if order["reason"] == "REASON":
+        print(order["fingerprint"][:12])
+"""
+
 
 def why_not() -> str:
     """Why no systemd can be booted here; empty when it can."""
@@ -38,6 +48,12 @@ def why_not() -> str:
             return f"a real systemd needs {tool} (Debian: systemd, util-linux, make)"
     done = subprocess.run([HERE / "with-systemd", "true"], capture_output=True, text=True)
     return "" if done.returncode == 0 else f"no systemd can be booted here: {done.stderr.strip()[-200:]}"
+
+
+def compile_packages() -> None:
+    """Byte code of what an installation copies, which pip makes and other installers leave out: once, and kept."""
+    site = sysconfig.get_path("purelib")
+    subprocess.run([sys.executable, "-m", "compileall", "-q", "-j", "0", "-x", r"/tests?/", site], capture_output=True)
 
 
 class Machine:
@@ -73,9 +89,11 @@ class Machine:
         assert status is None or int(line.removeprefix(END)) == status, f"{line}{text}\n{script}"
         return text.strip()
 
-    def python(self, program: str) -> str:
-        """What a program for the machine's Python prints."""
-        return self.run(f"/opt/python/bin/python3 - <<'END'\n{program}\nEND")
+    def marks(self, reason: str) -> set[str]:
+        """The first digits of the fingerprints that the orders of the journaled session bear which were sent for this
+        reason."""
+        program = ORDERS.replace("REASON", reason)
+        return set(self.run(f"/opt/python/bin/python3 - <<'END'\n{program}\nEND").split())
 
     def show(self, name: str, unit: str = "hftd") -> str:
         """A property of a unit."""
@@ -125,6 +143,7 @@ def machine() -> Iterator[Machine]:
     """One machine for the tests of a module, which are the chapters of its life."""
     if reason := why_not():
         pytest.skip(reason)
+    compile_packages()
     made = Machine()
     yield made
     made.power_off()

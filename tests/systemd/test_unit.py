@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+UNTESTED = ("journalctl -u hftd -f", "hftd install --with scikit-learn")
+"""Commands of docs/deploy.md which the page says are not run under a real systemd."""
 PROJECT = Path(__file__).parent.parent.parent
 UNITS = sorted(unit for unit in (PROJECT / "deploy").iterdir() if unit.suffix in (".service", ".timer"))
 
@@ -35,3 +37,13 @@ def test_a_service_is_exposed_as_little_as_it_says(unit: str, unit_files: Path):
     command = ["systemd-analyze", "security", "--offline=yes", "--threshold=11", unit_files / unit]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_life_test_runs_the_commands_of_the_page():
+    """But for options that stand for something of the reader's: FILE."""
+    page, life = (PROJECT / "docs/deploy.md").read_text(), (PROJECT / "tests/systemd/test_life.py").read_text()
+    lines = [line.strip().split("  ")[0].removeprefix("sudo ") for line in page.splitlines() if line.startswith("    ")]
+    commands = [line.removesuffix(" FILE") for line in lines if line not in UNTESTED]
+    ran = life.replace("make_install", "make install").replace("/opt/hftd/current/bin/hftd", "hftd")
+    assert [command for command in commands if command not in ran] == []
+    assert len(commands) > 12
