@@ -183,7 +183,7 @@ def test_an_exchange_of_its_own_outlives_the_daemon_and_its_outage_is_waited_for
 
 
 def test_a_mute_feed_is_told_and_ends_nothing(machine: Machine):
-    machine.run('curl -sf -d \'{"kind": "mute", "target": "data", "count": 6}\' http://127.0.0.1:8099/faults')
+    machine.run('curl -sf -d \'{"kind": "mute", "target": "data", "count": 12}\' http://127.0.0.1:8099/faults')
     machine.wait_for("[[ $(value StatusText) == *'halted: feed'* ]]")
     machine.wait_for("[[ $(value StatusText) == open* && $(value StatusText) != *halted* ]]")
     assert (machine.show("ActiveState"), machine.show("NRestarts")) == ("active", "0")
