@@ -10,11 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import structlog
+
 from hftd.errors import BrokerUnavailable, HftdError
 from hftd.settings import Settings
 
-START_S = 120.0
-"""The order book and its bots are compiled when they are started for the first time, on a slow machine for a minute."""
+log = structlog.get_logger()
+
+START_S = 300.0
+"""The order book and its bots are compiled when they are started for the first time, on a busy machine for minutes."""
+USUAL_START_S = 10.0
 STOP_S = 10.0
 
 
@@ -50,7 +55,7 @@ class EmbeddedExchange:
         assert self._process.stdout is not None
         try:
             async with asyncio.timeout(START_S):
-                line = await self._process.stdout.readline()
+                line = await _told_if_slow(asyncio.ensure_future(self._process.stdout.readline()))
         except TimeoutError as error:
             await self.stop()
             raise BrokerUnavailable(f"the simulated exchange did not start within {START_S:.0f} s") from error
@@ -76,6 +81,14 @@ class EmbeddedExchange:
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
+
+
+async def _told_if_slow(first_line: asyncio.Future[bytes]) -> bytes:
+    """What the exchange says first; a person who waits long for it is told why."""
+    await asyncio.wait({first_line}, timeout=USUAL_START_S)
+    if not first_line.done():
+        log.info("exchange.compiling", reason="the order book is compiled at its first start; this takes a while")
+    return await first_line
 
 
 class _Ended(HftdError):
