@@ -125,13 +125,16 @@ class PlainDriver:
         self._flush(session.open_ns - LEAD_NS)
 
     def _trade(self, session: Session) -> None:
-        while (due_ns := self._next_ns) is not None and due_ns <= session.close_ns:
-            self._live_through(due_ns, session)
-
-    @property
-    def _next_ns(self) -> int | None:
-        moments = (self._course.next_ns, self._engine.next_timer_ns)
-        return min((moment for moment in moments if moment is not None), default=None)
+        course, engine = self._course, self._engine
+        while True:
+            due_ns, timer_ns = course.next_ns, engine.next_timer_ns
+            if timer_ns is not None and (due_ns is None or timer_ns < due_ns):
+                due_ns, moment = timer_ns, NOTHING
+            elif due_ns is not None and due_ns <= session.close_ns:
+                moment = course.advance_to(due_ns)
+            if due_ns is None or due_ns > session.close_ns:
+                return
+            self._live_through(moment, due_ns, session)
 
     def _end(self, session: Session) -> None:
         """What lasts beyond the close is withdrawn: the next session's engine would not know of it."""
@@ -144,11 +147,11 @@ class PlainDriver:
 
     # -- an instant ----------------------------------------------------------------------------------------------
 
-    def _live_through(self, time_ns: int, session: Session) -> None:
-        moment = self._course.advance_to(time_ns) if self._course.next_ns == time_ns else NOTHING
-        turned = {point.turn for point in moment.turned}
-        self._hear(moment.happenings)
-        self._take_reports()
+    def _live_through(self, moment: Moment, time_ns: int, session: Session) -> None:
+        turned = [point.turn for point in moment.turned]
+        if moment.happenings:
+            self._hear(moment.happenings)
+            self._take_reports()
         told = self._take_data(moment.data)
         if Turn.OPEN in turned:
             self._step(SessionOpened(session.open_ns, session))
@@ -156,7 +159,8 @@ class PlainDriver:
             self._step(timer, timed=True)
         if Turn.CLOSE in turned:
             self._step(SessionClosed(session.close_ns, session))
-        self._flush(time_ns)
+        if self._queue:
+            self._flush(time_ns)
         if told:
             self._write_equity(time_ns)
 
@@ -195,7 +199,7 @@ class PlainDriver:
 
     def _step(self, event: Event, *, timed: bool = False) -> None:
         engine = self._engine
-        if not timed:
+        if not timed and engine.next_timer_ns is not None:
             for timer in engine.due_timers(event.time_ns):
                 self._step(timer, timed=True)
         commands = engine.step(event)

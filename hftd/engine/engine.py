@@ -157,12 +157,16 @@ class Engine(SessionState):
     @property
     def next_timer_ns(self) -> int | None:
         """When the engine wants a `TimerFired`; None when it waits for nothing."""
-        timer = self._next_timer
-        return None if timer is None else timer.time_ns
+        flatten_ns, timer = self._flatten_ns, self.timers.next
+        if timer is None or (flatten_ns is not None and flatten_ns <= timer.due_ns):
+            return flatten_ns
+        return timer.due_ns
 
     def due_timers(self, time_ns: int) -> Iterator[events.TimerFired]:
         """Timers due by `time_ns`, to be stepped one by one before an event of that time."""
-        while (timer := self._next_timer) is not None and timer.time_ns <= time_ns:
+        while (due_ns := self.next_timer_ns) is not None and due_ns <= time_ns:
+            timer = self._next_timer
+            assert timer is not None
             yield timer
 
     @property
@@ -228,7 +232,7 @@ class Engine(SessionState):
         for running in self.models.values():
             if running.hears(hook, symbol):
                 self._desk.ask(running, hook, argument, late=late)
-        for running in list(self.shadows.values()):
+        for running in list(self.shadows.values()) if self.shadows else ():
             if running.hears(hook, symbol):
                 self._desk.ask(running, hook, argument, late=late)
 

@@ -62,10 +62,11 @@ class Course:
     @property
     def next_ns(self) -> int | None:
         """When the next moment is due; None when there is none any more."""
-        play_ns = self._play.next_ns if self._play else None
-        turn_ns = self._next.time_ns if self._next else None
-        due = (play_ns, turn_ns, self.venue.next_arrival_ns)
-        return min((time_ns for time_ns in due if time_ns is not None), default=None)
+        due_ns = self._play.next_ns if self._play is not None else None
+        if self._next is not None and (due_ns is None or self._next.time_ns < due_ns):
+            due_ns = self._next.time_ns
+        arrival_ns = self.venue.next_arrival_ns
+        return arrival_ns if due_ns is None or (arrival_ns is not None and arrival_ns < due_ns) else due_ns
 
     def advance_to(self, time_ns: int) -> Moment:
         """Let the moment `time_ns` come, with everything that is due then; nothing may be due before."""
@@ -73,7 +74,8 @@ class Course:
         turned = self._turn(time_ns, Turn.OPEN)
         data = self._play_at(time_ns)
         self.venue.on_time(time_ns)
-        turned += self._turn(time_ns, Turn.CLOSE) + self._turn(time_ns, Turn.LEAP)
+        if self._next is not None and self._next.time_ns == time_ns:
+            turned += self._turn(time_ns, Turn.CLOSE) + self._turn(time_ns, Turn.LEAP)
         return Moment(time_ns, turned, data, self.venue.drain())
 
     def upcoming_session(self, time_ns: int) -> Session:

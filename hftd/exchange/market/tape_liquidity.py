@@ -63,7 +63,7 @@ class TapeLiquidity:
         self._quotes[quote.symbol] = quote
         self._left[quote.symbol, Side.BUY] = Decimal(quote.ask_size)
         self._left[quote.symbol, Side.SELL] = Decimal(quote.bid_size)
-        for order in self._orders_of(quote.symbol):
+        for order in self._orders_of(quote.symbol) if self._resting else ():
             self._requeue(order, before, quote)
             self._serve(order)
 
@@ -74,7 +74,7 @@ class TapeLiquidity:
         if known != minute:
             printed, self._used[trade.symbol] = ZERO, ZERO
         self._printed[trade.symbol] = (minute, printed + trade.size)
-        if trade.symbol not in self._quotes:  # the past of a session that is taken up again
+        if trade.symbol not in self._quotes or not self._resting:  # the first: a session's past, taken up again
             return
         price, available = decimal_of(trade.price), {side: Decimal(trade.size) for side in Side}
         for order in self._orders_of(trade.symbol):

@@ -6,7 +6,6 @@ of bars.
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -52,12 +51,21 @@ class TickTape(RecordedMarket):
                 yield item
 
     def _instants(self, session: Session) -> Iterator[Instant]:
-        for time_ns, items in groupby(self._items(session), key=_known_ns):
-            yield Instant(time_ns, tuple(items))
+        instant_ns, together = 0, list[MarketData]()
+        for item in self._items(session):
+            known_ns = item.known_at_ns if type(item) is Bar else item.time_ns
+            if known_ns != instant_ns and together:
+                yield Instant(instant_ns, tuple(together))
+                together = []
+            instant_ns = known_ns
+            together.append(item)
+        if together:
+            yield Instant(instant_ns, tuple(together))
 
     def _items(self, session: Session) -> Iterator[MarketData]:
         items = self._data.between(session.open_ns, session.close_ns).items()
-        items = (item for item in items if not isinstance(item, Bar) or item.time_ns >= session.open_ns)
+        if Kind.BARS in self._data.kinds:
+            items = (item for item in items if type(item) is not Bar or item.time_ns >= session.open_ns)
         if Kind.QUOTES not in self._data.kinds:
             items = _with_quotes(items, self._spread)
         return _with_bars(items, self._made, session) if self._made else items
@@ -69,14 +77,12 @@ class _TickPlay:
     def __init__(self, instants: Iterator[Instant]) -> None:
         self._instants = instants
         self._next = next(instants, None)
-
-    @property
-    def next_ns(self) -> int | None:
-        return self._next.time_ns if self._next else None
+        self.next_ns = self._next.time_ns if self._next is not None else None
 
     def advance(self) -> Instant:
         assert self._next is not None, "the session has nothing more to play"
         instant, self._next = self._next, next(self._instants, None)
+        self.next_ns = self._next.time_ns if self._next is not None else None
         return instant
 
 
@@ -104,10 +110,6 @@ def tape_of(
     if not sessions:
         raise DataError(f"{path}: nothing lies in a session of calendar {calendar.name}")
     return TickTape(data, bars, sessions, liquidity=liquidity)
-
-
-def _known_ns(item: MarketData) -> int:
-    return item.known_at_ns if isinstance(item, Bar) else item.time_ns
 
 
 def _with_quotes(items: Iterator[MarketData], spread: float) -> Iterator[MarketData]:

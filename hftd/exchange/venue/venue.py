@@ -331,8 +331,9 @@ class Venue:
         marks = self._desk.is_open and time_ns // step > self._desk.time_ns // step
         self._advance(time_ns)
         self._desk.collect()
-        self._desk.let_arrive()
-        self._desk.collect()
+        if self._desk.next_arrival_ns is not None:
+            self._desk.let_arrive()
+            self._desk.collect()
         if not self._desk.is_open:
             self._expire_due()
         if marks:
