@@ -21,7 +21,7 @@ from hftd.live.crash_points import CRASH_POINTS
 from hftd.live.recovery import reviewed
 from tests.simulation.faulty_broker import FEEDS
 from tests.simulation.invariants import problems_of
-from tests.simulation.world import World
+from tests.simulation.world import MODELS, SYMBOLS, World
 
 S, K = OrderStatus, ReportKind
 
@@ -75,6 +75,9 @@ class Doomed(World):
         self.deaths = [point]
         self.in_lockstep = False
         self.flatten_ns = None
+        self.symbols, self.models = SYMBOLS[:1], MODELS[: 1 + seed % 2]
+        if point not in AT_CLOSE:
+            self.keep_sessions(2)
         self.weather.instead_of = INSTEAD_OF.get(status, {})
         if point in AT_RESTART:
             self.deaths.insert(0, "commands.written" if point == "reconcile.resending" else "event.committed")
@@ -136,7 +139,7 @@ def lived(point: str, status: OrderStatus, folder: Path, monkeypatch: pytest.Mon
     """The first world in which the daemon dies there; None when there is none."""
     for seed in range(SEEDS):
         world = Doomed(seed, folder / f"{point}-{status}-{seed}", point, status)
-        if len(world.sessions) < 3:
+        if point in AT_CLOSE and len(world.sessions) < 3:
             continue
         monkeypatch.setattr(crash_points, "_pass", world.pass_point)
         try:

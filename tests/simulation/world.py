@@ -73,8 +73,7 @@ class World:
         self.dice = random.Random(self.seed)
         self.sessions = list(_sessions(self.dice))
         self.start_ns = self.sessions[0].open_ns - 3 * MINUTE_NS
-        self.end_ns = self.sessions[-2].close_ns + 3 * MINUTE_NS
-        self.calendar = Timetable(self.sessions)
+        self.keep_sessions(len(self.sessions))
         self.flatten_ns = self.dice.choice((None, 5 * MINUTE_NS, 10 * MINUTE_NS))
         self.symbols = SYMBOLS[: self.dice.choice((1, 1, 1, 2, 3))]
         self.models = MODELS[: self.dice.choice((1, 1, 1, 2, 3))]
@@ -87,6 +86,12 @@ class World:
         world = cls(seed, state)
         draw_faults(world)
         return world
+
+    def keep_sessions(self, count: int) -> None:
+        """Live through the first of them only, less the last one, which is never reached."""
+        self.sessions = self.sessions[:count]
+        self.end_ns = self.sessions[-2].close_ns + 3 * MINUTE_NS
+        self.calendar = Timetable(self.sessions)
 
     def expect(self, name: str, start_ns: int, end_ns: int) -> None:
         """Let the fault `name` happen from `start_ns` to `end_ns`."""
