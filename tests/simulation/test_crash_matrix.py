@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from hftd.broker.base import Feed
 from hftd.domain.convert import MINUTE_NS, SECOND_NS
 from hftd.domain.orders import OrderStatus, ReportKind
 from hftd.engine.engine import Engine
@@ -38,6 +39,9 @@ INSTEAD_OF: dict[OrderStatus, dict[ReportKind, ReportKind]] = {
     S.REPLACED: {K.CANCELED: K.REPLACED},
 }
 """How an order comes into a state that the venue itself does not report, or not in mid-session."""
+
+BRIEF = (S.PENDING_NEW, S.PENDING_CANCEL)
+"""States that are over after a moment, unless reports are slow."""
 
 AT_RESTART = (
     "journal.opened",
@@ -79,6 +83,8 @@ class Doomed(World):
         if point not in AT_CLOSE:
             self.keep_sessions(2)
         self.weather.instead_of = INSTEAD_OF.get(status, {})
+        if status in BRIEF:
+            self.weather.jitter_s = {Feed.DATA: 0.0, Feed.TRADES: 3.0}
         if point in AT_RESTART:
             self.deaths.insert(0, "commands.written" if point == "reconcile.resending" else "event.committed")
         self.outage_due_ns = self.sessions[0].close_ns - OUTAGE_NS
@@ -146,7 +152,7 @@ def lived(point: str, status: OrderStatus, folder: Path, monkeypatch: pytest.Mon
             world.live()
         finally:
             crash_points._armed = None
-        if not world.deaths:
+        if not world.deaths and world.outcome and world.outcome.cash:  # else it died too late to live once more
             return world
     return None
 
