@@ -72,7 +72,7 @@ def test_everything_is_where_it_is_looked_for(places: Places, image: Path) -> No
 def test_the_copy_runs_by_itself_and_knows_its_models(places: Places) -> None:
     ended = ask(places, "models", "--json", "--settings", str(places.at(places.configuration) / "settings.yaml"))
     assert ended.returncode == 0, ended.stderr
-    assert [model["name"] for model in json.loads(ended.stdout)] == ["volume_17_31"]
+    assert [model["name"] for model in json.loads(ended.stdout)] == ["crossing", "pair", "quoter", "volume_17_31"]
 
 
 def test_nothing_of_the_environment_it_was_copied_from_is_used(places: Places) -> None:
