@@ -12,7 +12,7 @@ from hftd.domain.commands import SubmitOrder
 from hftd.domain.events import BarReceived
 from tests.running import ExchangeProcess, Home, write_tape
 
-SIZE_BYTES = 12_000_000
+SIZE_BYTES = 64 * 1024 * 1024
 
 
 @pytest.fixture
