@@ -66,11 +66,17 @@ class Dispatch:
             self._state.out.append(SignalDropped(model_id, request.symbol, request.side, request.quantity, cause))
 
     def put_back(self, order: OrderState) -> None:
-        """Send what is left of an order that was withdrawn to make way."""
+        """Send what is left of an order that was withdrawn to make way, if its model's gate lets it pass again: trading
+        may have been halted meanwhile."""
         rest = order.request.quantity - order.filled_quantity
         then_open, order.then_open = order.then_open, None
         want = want_of(replace(order.request, quantity=rest), "put back after making way")
-        self.enter(order.owner, want, then_open)
+        if refusal := refused_alone(self._state, order.owner, want):
+            self.refuse(order.owner, want, refusal, "model")
+            if then_open is not None:
+                self.drop_signal(order.owner, then_open, "close_refused")
+        else:
+            self.enter(order.owner, want, then_open)
 
     def refuse(self, running: RunningModel, want: Want, refusal: Refusal, scope: str) -> None:
         """Note what the gate said."""

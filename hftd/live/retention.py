@@ -1,5 +1,6 @@
-"""Old journals are removed after each session, so that a disk does not fill over the years."""
+"""After each session old journals are removed and memory is freed, so that neither fills over the years."""
 
+import gc
 from pathlib import Path
 
 import structlog
@@ -21,3 +22,11 @@ class Retention(Service):
         removed = await in_thread(remove_oldest, self._state, self._keep)
         if removed:
             log.info("journal.removed", sessions=len(removed), until=removed[0].stem, kept=self._keep)
+
+
+class Sweeping(Service):
+    """Frees what a session leaves behind while nothing is traded: engine and models refer to each other, and the
+    collector would let a day or two of them stand before it looks."""
+
+    async def session_ended(self, ended: EndedSession) -> None:
+        gc.collect()

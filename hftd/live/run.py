@@ -33,7 +33,7 @@ from hftd.live.page import page_of
 from hftd.live.recorder import Recorder, overheard
 from hftd.live.reload import Reloader, reloading_answers
 from hftd.live.reports import ReportAtClose
-from hftd.live.retention import Retention
+from hftd.live.retention import Retention, Sweeping
 from hftd.live.services import Service
 from hftd.live.systemd import Notifier
 from hftd.live.view import halts_view, number, orders_view, positions_of, positions_view, session_view
@@ -122,7 +122,9 @@ async def _run(
 
 def _services(settings: Settings, state: Path, environment: dict[str, str], clock: Clock) -> list[Service]:
     """What lives beside the trading."""
-    services: list[Service] = [ReportAtClose(state)] if settings.report.at_close else []
+    services: list[Service] = [Sweeping()]
+    if settings.report.at_close:
+        services.append(ReportAtClose(state))
     if addresses := addresses_of(settings.alerts, environment):
         services.append(Alerts(AlertSender(addresses), clock, settings.alerts.on, settings.alerts.degraded_after_ns))
     if settings.journal.keep_sessions is not None:

@@ -15,6 +15,7 @@ from hftd.domain.commands import (
     OrderCrossed,
     OrderDropped,
     OrderQueued,
+    OrderRefused,
     SubmitOrder,
 )
 from hftd.domain.convert import MINUTE_NS, SECOND_NS
@@ -24,6 +25,7 @@ from hftd.domain.events import (
     ModelFaulted,
     OrderReported,
     QuoteReceived,
+    SymbolHalted,
     TimerFired,
     TradingHalted,
     TradingResumed,
@@ -35,7 +37,7 @@ from hftd.engine.engine import Engine
 from hftd.engine.netting import may_leave, may_meet
 from hftd.engine.risk import Limits
 from hftd.engine.state import RunningModel
-from tests.engine.engine_world import WIDE, World, orders_of, running, shown, toy
+from tests.engine.engine_world import OPEN_NS, WIDE, World, orders_of, running, shown, toy
 from tests.engine.oracle_venue import OracleVenue
 
 D = Decimal
@@ -151,6 +153,16 @@ def test_a_resting_order_makes_way_for_a_market_order_and_is_put_back():
     assert (again.model_id, again.order.side, again.order.quantity, again.order.limit_price) == ("a", Side.BUY, 3, 90)
     fill_all(world)
     assert [order.order.quantity for order in orders_of(world.commands)] == [5, 3, 3, 2]
+
+
+def test_an_order_that_made_way_is_not_put_back_while_its_symbol_is_halted():
+    world = pair(wishing(buy(5, "SPY", limit=90)), wishing(None, sell(3, "SPY")))
+    resting = world.bar_order()
+    world.bar()
+    world.take(SymbolHalted(OPEN_NS, "SPY", "exchange", "news"))
+    commands = world.report(ReportKind.CANCELED, resting)
+    refused = [(command.model_id, command.rule) for command in commands if isinstance(command, OrderRefused)]
+    assert refused == [("a", "halted"), ("b", "halted")] and not orders_of(commands)
 
 
 def test_an_order_that_could_not_make_way_is_not_asked_again_at_once():

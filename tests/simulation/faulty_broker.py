@@ -165,6 +165,8 @@ class FaultyBroker:
 
     async def disconnect(self) -> None:
         await self.disconnect_feeds()
+        if not self.dead:
+            await self._inner.disconnect()  # who is gone holds no time
 
     async def disconnect_feeds(self) -> None:
         if self.dead:
