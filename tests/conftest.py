@@ -1,6 +1,7 @@
 """What tests of several rooms share: the recorded data, and hftd as a process."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,10 @@ import pytest
 from tests.running import PROJECT, Home
 
 MakeHome = Callable[[str], Home]
+
+
+# Whoever runs the tests with nohup hands an ignored SIGHUP on to every daemon that they start.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
