@@ -12,8 +12,10 @@ from tests.running import PROJECT, Home
 MakeHome = Callable[[str], Home]
 
 
-# Whoever runs the tests with nohup hands an ignored SIGHUP on to every daemon that they start.
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# Whoever runs the tests with nohup, or in the background, hands ignored signals on to every daemon that they start.
+for _number, _usual in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 
 @pytest.fixture(scope="session")
