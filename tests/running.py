@@ -79,6 +79,12 @@ class Running:
                 return line
         raise AssertionError(f"it ended before it logged {fragment!r}: {self.ended()}")
 
+    def wait_for_each(self, *fragments: str) -> None:
+        """Read on until each fragment has been logged since the start, in whatever order."""
+        for fragment in fragments:
+            if fragment not in self.log:
+                self.wait_for(fragment)
+
     def first_line(self) -> str:
         """The first line of standard output, as soon as it is there."""
         self.wait_for("exchange.started")  # logged just after

@@ -268,6 +268,7 @@ def test_a_session_with_two_models_a_shadow_and_a_swap_is_proven(home: Home) -> 
     (home.folder / "models" / "one.py").write_text(WANTING.format(wants=WANTS["one"].replace("first", "second")))
     running.send(signal.SIGHUP)
     running.wait_for("reason=second")
+    running.wait_for_each("order.queued", "shadow.filled")
     ended = running.end()
     assert ended.status == 0, ended
     assert home.events(ModelSwapped)
