@@ -64,10 +64,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "live.simulation": (EVERYTHING | {"broker.inprocess"}) - {"commands", "dashboard"},
     "live.verification": (EVERYTHING | {"broker.inprocess"}) - {"commands", "dashboard"},
     "commands": EVERYTHING | {"live.simulation", "live.verification"},
-    "cli_options": {"settings"},
-    "cli_data": EVERYTHING | {"cli_options"},
-    "cli_backtest": EVERYTHING | {"cli_options"},
-    "cli": EVERYTHING | {"cli_options", "cli_data", "cli_backtest"},
+    "cli.options": {"settings"},
+    "cli": EVERYTHING | {"cli.options"},
     "__main__": {"cli"},
 }
 """Rooms by their names under `hftd`; "" is hftd/__init__.py. A room may always import itself."""

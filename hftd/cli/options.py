@@ -6,11 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
+INTERRUPTED = 130
+"""The exit status of what Ctrl-C has ended."""
+
 SettingsOption = Annotated[
     Path | None, typer.Option("--settings", metavar="FILE", help="The settings file; default ./settings.yaml")
 ]
 StateOption = Annotated[
     Path | None, typer.Option("--state", metavar="DIR", help="The state directory; default ~/.local/state/hftd")
+]
+TapeOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Play these recorded minute bars (Parquet or CSV)")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON")]
 ColumnOption = Annotated[

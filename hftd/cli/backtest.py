@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from hftd.cli_options import JsonOption, SettingsOption
+from hftd.cli.options import JsonOption, SettingsOption
 
 DataOption = Annotated[
     list[Path], typer.Option("--data", metavar="PATH", help="Bars: a Parquet or CSV file, or a folder; may be repeated")

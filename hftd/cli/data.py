@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hftd.cli_options import (
+from hftd.cli.options import (
     ColumnOption,
     FormatOption,
     JsonOption,
@@ -28,13 +28,6 @@ data = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def register(app: typer.Typer, panel: str) -> None:
-    """Add the commands about recorded data to hftd's."""
-    app.add_typer(data, name="data", rich_help_panel=panel)
-    for command in (record, replay, verify):
-        app.command(rich_help_panel=panel)(command)
 
 
 def _names(text: str) -> tuple[str, ...]:
