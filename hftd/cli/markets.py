@@ -160,7 +160,7 @@ def sample_data(
     """
     from hftd.calendar import Calendar
     from hftd.clock import wall_ns
-    from hftd.commands.sample_data import Sample, checked, sessions_of, write_sample
+    from hftd.commands.sample_data import Sample, checked, sample_settings, sessions_of, write_sample
 
     day = first.date() if first else None
     names = tuple(filter(None, symbols.split(",")))
