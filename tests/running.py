@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hftd.domain.events import OrderReported
-from hftd.domain.orders import ExecutionReport
+from hftd.domain.orders import ExecutionReport, ReportKind
 from hftd.engine.order_states import FILLS
 from hftd.journal import Journal
 from hftd.live.recovery import Step, steps_of
@@ -202,6 +202,11 @@ class Home:
         """The executions in all journals, each once."""
         reports = [event.report for event in self.events(OrderReported) if event.report.kind in FILLS]
         return list({report.execution_id: report for report in reports}.values())
+
+    def given_up(self) -> set[str]:
+        """The ids of orders that never reached the broker: too old to be sent after a restart, or lost on the way."""
+        reports = [event.report for event in self.events(OrderReported)]
+        return {report.client_order_id for report in reports if report.kind is ReportKind.REJECTED}
 
     def kill_all(self) -> None:
         """End what a failed test has left running."""
