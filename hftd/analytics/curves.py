@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from hftd.analytics.metrics import Floats
 from hftd.analytics.session import Point, SessionStory
+from hftd.analytics.versions import Who
 from hftd.domain.convert import MINUTE_NS
 
-WHOLE = ""
+WHOLE = Who("")
 """Stands for all models together where curves are told apart by model."""
 
 
@@ -23,7 +24,7 @@ class Curve:
     gross: Floats
 
 
-def curve_of(story: SessionStory, model_id: str = WHOLE) -> Curve:
+def curve_of(story: SessionStory, who: Who = WHOLE) -> Curve:
     """The session's curve, of one model or of all: a minute without news is as the one before it."""
     points = story.points
     if not points:
@@ -32,7 +33,7 @@ def curve_of(story: SessionStory, model_id: str = WHOLE) -> Curve:
     ends = np.array([-(-(point.time_ns - start_ns) // MINUTE_NS) for point in points]).clip(0)
     minutes = np.arange(ends[-1] + 1)
     latest = np.searchsorted(ends, minutes, side="right") - 1
-    profit, gross = _columns(points, model_id, float(story.engine.equity_at_start))
+    profit, gross = _columns(points, who, float(story.engine.equity_at_start))
     return Curve(
         start_ns + minutes * MINUTE_NS,
         np.where(latest >= 0, profit[latest.clip(0)], 0.0),
@@ -40,11 +41,11 @@ def curve_of(story: SessionStory, model_id: str = WHOLE) -> Curve:
     )
 
 
-def _columns(points: Sequence[Point], model_id: str, equity_at_start: float) -> tuple[Floats, Floats]:
-    if model_id == WHOLE:
+def _columns(points: Sequence[Point], who: Who, equity_at_start: float) -> tuple[Floats, Floats]:
+    if who == WHOLE:
         rows = [(point.equity - equity_at_start, point.gross) for point in points]
     else:
-        rows = [(point.profits.get(model_id, 0.0), point.grosses.get(model_id, 0.0)) for point in points]
+        rows = [(point.profits.get(who, 0.0), point.grosses.get(who, 0.0)) for point in points]
     columns = np.array(rows, dtype=np.float64)
     return columns[:, 0], columns[:, 1]
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from hftd.analytics import shown
 from hftd.analytics.metrics import drawdowns, returns_of
-from hftd.analytics.report import OrderRow, Report, SymbolPart
-from hftd.analytics.shown import EXECUTION_ROWS, FIGURE_ROWS, LOG_HEAD, Row, columns_of
+from hftd.analytics.report import ModelPart, OrderRow, Report, SymbolPart
+from hftd.analytics.shown import EXECUTION_ROWS, FIGURE_ROWS, LOG_HEAD, SHADOW_HEAD, Row, columns_of, shadow_cells
 from hftd.analytics.style import STYLE
 from hftd.analytics.svg import Mark, line_chart, price_chart
 
@@ -33,6 +33,7 @@ def html_of(report: Report) -> str:
         *(_prices(report, part) for part in report.symbols),
         _by_model("Return and risk", report, FIGURE_ROWS),
         _by_model("Execution", report, EXECUTION_ROWS),
+        _shadows(report),
         _unsent(report),
         _health(report),
         _models(report),
@@ -49,7 +50,7 @@ def html_of(report: Report) -> str:
 
 
 def _head(report: Report) -> str:
-    names = ", ".join(part.model for part in report.parts[1:]) or "no model"
+    names = ", ".join(shown.names_of(report).values()) or "no model"
     return f"<header><h1>{escape(report.title)}</h1><p>{escape(names)} · {escape(shown.summary(report))}</p></header>"
 
 
@@ -166,9 +167,24 @@ def _health(report: Report) -> str:
     return f'<section class="half"><h2>Health</h2>{_counted("Counted", counts | minutes)}{quiet}{listed}</section>'
 
 
+def _shadows(report: Report) -> str:
+    """Models that only decided, on paper."""
+    head = "".join(f"<th{_right(index)}>{name}</th>" for index, name in enumerate(SHADOW_HEAD))
+    rows = "".join(
+        f"<tr>{''.join(f'<td{_right(index)}>{escape(cell)}</td>' for index, cell in enumerate(shadow_cells(row)))}</tr>"
+        for row in report.shadows
+    )
+    table = f'<table class="models"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    return f"<section><h2>Shadows <small>on paper: nothing was sent</small></h2>{table}</section>" if rows else ""
+
+
+def _right(index: int) -> str:
+    return " class=n" if 2 <= index < len(SHADOW_HEAD) - 1 else ""
+
+
 def _models(report: Report) -> str:
     rows = "".join(
-        f"<tr><th>{escape(part.model)}</th><td>{escape(', '.join(part.symbols))}</td>"
+        f"<tr><th>{escape(part.model)}{_since(part)}</th><td>{escape(', '.join(part.symbols))}</td>"
         f"<td>{escape(', '.join(f'{name}={value}' for name, value in part.parameters.items()))}</td>"
         f"<td><code>{escape(part.fingerprint[:12])}</code></td></tr>"
         for part in report.parts[1:]
@@ -176,6 +192,11 @@ def _models(report: Report) -> str:
     head = "<tr><th>model</th><th>symbols</th><th>parameters</th><th>fingerprint</th></tr>"
     table = f'<table class="models"><thead>{head}</thead><tbody>{rows}</tbody></table>'
     return f"<section><h2>Models</h2>{table}</section>" if rows else ""
+
+
+def _since(part: ModelPart) -> str:
+    when = "" if part.since_ns is None else f"from {shown.new_york(part.since_ns):%Y-%m-%d %H:%M:%S} on"
+    return f" <small>{when}</small>" if when else ""
 
 
 def _log(report: Report) -> str:
@@ -186,7 +207,10 @@ def _log(report: Report) -> str:
     )
     listed = report.orders[-LISTED_MAX:]
     link = _download(report) if len(listed) == len(report.orders) else f"the last {LISTED_MAX:,} of them"
-    rows = "".join(chain.from_iterable(map(_order, listed)))
+    names = shown.names_of(report)
+    rows = "".join(
+        chain.from_iterable(_order(row, names.get((row.model, row.fingerprint), row.model)) for row in listed)
+    )
     return (
         f"<section><h2>Orders <small>{len(report.orders):,}, New York time {link}</small></h2>"
         f'<table class="log"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></section>'
@@ -199,10 +223,10 @@ def _download(report: Report) -> str:
     return f'<a class="download" download="{name}" href="data:text/csv;base64,{data}">as CSV</a>'
 
 
-def _order(row: OrderRow) -> Iterable[str]:
+def _order(row: OrderRow, model: str) -> Iterable[str]:
     notional = shown.dollars(row.notional) if row.notional else shown.NOTHING
     numbers = (shown.quantity(row.quantity), shown.price(row.price), notional, shown.dollars(row.cash))
     yield f'<tr><td title="{escape(row.client_order_id)}">{shown.new_york(row.time_ns):%Y-%m-%d %H:%M:%S}</td>'
     yield f'<td>{escape(row.symbol)}</td><td class="{escape(row.action)}">{escape(row.action)}</td>'
     yield "".join(f"<td class=n>{number}</td>" for number in (*numbers, shown.dollars(row.equity)))
-    yield f"<td>{escape(row.status)}</td><td>{escape(row.model)}</td><td>{escape(row.reason)}</td></tr>"
+    yield f"<td>{escape(row.status)}</td><td>{escape(model)}</td><td>{escape(row.reason)}</td></tr>"

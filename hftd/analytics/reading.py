@@ -6,12 +6,14 @@ from datetime import date
 from pathlib import Path
 from typing import cast
 
-from hftd.analytics.session import Participant, SessionStory
+from hftd.analytics.session import SessionStory
+from hftd.analytics.versions import Participant
 from hftd.domain.commands import Command
 from hftd.domain.convert import rfc3339_of
 from hftd.domain.events import Event
 from hftd.errors import StateError
 from hftd.journal import Journal, Message, Reader, journals
+from hftd.journal.begun import beginning_of
 
 TOLD_MAX = 20
 """Remarks on what is missing that are listed; more are counted."""
@@ -52,10 +54,7 @@ def told_session(path: Path) -> ToldSession:
 
 
 def _told(journal: Reader, day: date) -> ToldSession:
-    participants = [
-        Participant(model.model_id, model.fingerprint, model.symbols, model.parameters) for model in journal.models()
-    ]
-    told = ToldSession(SessionStory(day, participants, journal.meta().get("run_id", "")), journal.path)
+    told = ToldSession(SessionStory(day, _participants(journal), journal.meta().get("run_id", "")), journal.path)
     unread: list[str] = []
     try:
         _tell(told.story, journal.messages(), unread)
@@ -66,6 +65,14 @@ def _told(journal: Reader, day: date) -> ToldSession:
         told.missing.append(f"and {len(unread) - TOLD_MAX} more entries cannot be understood")
     told.missing += _unfinished(told.story)
     return told
+
+
+def _participants(journal: Reader) -> list[Participant]:
+    """Who was there when the session began; all who are noted where that is not known."""
+    begun = beginning_of(journal)
+    if begun is None:
+        return [Participant(one.model_id, one.fingerprint, one.symbols, one.parameters) for one in journal.models()]
+    return [Participant(one.model_id, one.fingerprint, one.symbols, one.parameters, one.shadow) for one in begun.models]
 
 
 def _tell(story: SessionStory, messages: Iterable[Message], unread: list[str]) -> None:

@@ -8,11 +8,14 @@ import numpy as np
 from msgspec import Struct
 
 from hftd.analytics import metrics
+from hftd.analytics.closings import closed_by, closed_by_all
 from hftd.analytics.curves import WHOLE, Curve, curve_of, joined
 from hftd.analytics.execution import Execution, execution_of
 from hftd.analytics.figures import Figures, figures_of
+from hftd.analytics.metrics import Floats
 from hftd.analytics.session import Incident, Order, SessionStory
-from hftd.analytics.trades import ClosedTrade, Fill, Held, closed_trades
+from hftd.analytics.shadows import summed
+from hftd.analytics.versions import Participant, Who
 from hftd.domain.convert import cents
 from hftd.domain.market import Bar
 
@@ -37,10 +40,12 @@ class OrderRow(Struct, frozen=True):
     filled: float
     reason: str
     client_order_id: str
+    fingerprint: str = ""
 
 
 class ModelPart(Struct, frozen=True):
-    """What one model did, or all together when `model` is empty."""
+    """What one model did, or all together when `model` is empty. A model whose code or parameters were changed is
+    another one. `since_ns` is when it took a slot over; None when it was there from the start."""
 
     model: str
     fingerprint: str
@@ -48,6 +53,21 @@ class ModelPart(Struct, frozen=True):
     parameters: dict[str, Any]
     figures: Figures
     execution: Execution
+    since_ns: int | None = None
+
+
+class ShadowRow(Struct, frozen=True):
+    """What a model did on paper: decisions, orders that it would have sent, those that would have been filled or that
+    it gave up, dollars that it would have gained. `fate` says how it ended; nothing while it goes on."""
+
+    model: str
+    fingerprint: str
+    decided: int
+    ordered: int
+    filled: int
+    withdrawn: int
+    profit: float
+    fate: str
 
 
 class SymbolPart(Struct, frozen=True):
@@ -88,6 +108,7 @@ class Report(Struct, frozen=True):
     health: Health
     orders: list[OrderRow]
     missing: list[str]
+    shadows: list[ShadowRow] = []
 
     @property
     def together(self) -> ModelPart:
@@ -111,7 +132,7 @@ def report_of(stories: Sequence[SessionStory], missing: Iterable[str] = (), titl
         positions={symbol: float(quantity) for symbol, quantity in last.engine.positions.items()},
         times_ns=curve.times_ns.tolist(),
         curve=(start + curve.profit).round(2).tolist(),
-        parts=[_part(stories, model_id, curve, start) for model_id in (WHOLE, *_models(stories))],
+        parts=[_part(stories, who, curve, start) for who in (WHOLE, *_models(stories))],
         symbols=_symbols(stories),
         signals=_summed({str(side): count for side, count in story.tally.signals.items()} for story in stories),
         refusals=_summed(story.refusals for story in stories),
@@ -122,6 +143,7 @@ def report_of(stories: Sequence[SessionStory], missing: Iterable[str] = (), titl
         health=_health(stories),
         orders=[_row(order) for story in stories for order in story.orders.values()],
         missing=list(missing),
+        shadows=_shadows(stories),
     )
 
 
@@ -129,8 +151,13 @@ def _title(days: Sequence[str]) -> str:
     return f"Session {days[0]}" if len(days) == 1 else f"{len(days)} sessions, {days[0]} to {days[-1]}"
 
 
-def _models(stories: Iterable[SessionStory]) -> list[str]:
-    return sorted({model_id for story in stories for model_id in story.engine.models})
+def _models(stories: Iterable[SessionStory]) -> list[Who]:
+    """All versions of all models, those that followed each other in that order."""
+    found: dict[Who, tuple[int, int]] = {}
+    for number, story in enumerate(stories):
+        for who in sorted(story.versions.known | {order.who for order in story.orders.values()}):
+            found.setdefault(who, (number, story.versions.since_ns.get(who, 0)))
+    return sorted(found, key=lambda who: (who.model_id, found[who]))
 
 
 def _summed(counts: Iterable[Any]) -> dict[str, int]:
@@ -144,53 +171,40 @@ def _summed(counts: Iterable[Any]) -> dict[str, int]:
 # -- figures -----------------------------------------------------------------------------------------------------------
 
 
-def _part(stories: Sequence[SessionStory], model_id: str, whole: Curve, start: float) -> ModelPart:
-    curve = whole if model_id == WHOLE else joined([curve_of(story, model_id) for story in stories])
-    known = [story.participants[model_id] for story in stories if model_id in story.participants]
-    orders = [order for story in stories for order in story.orders.values() if model_id in (WHOLE, order.model_id)]
+def _part(stories: Sequence[SessionStory], who: Who, whole: Curve, start: float) -> ModelPart:
+    curve = whole if who == WHOLE else joined([curve_of(story, who) for story in stories])
+    orders = [order for story in stories for order in story.orders.values() if who in (WHOLE, order.who)]
+    known = _known(stories, who)
     return ModelPart(
-        model=model_id,
-        fingerprint=known[-1].fingerprint if known else "",
-        symbols=known[-1].symbols if known else (),
-        parameters=known[-1].parameters if known else {},
-        figures=_figures(stories, model_id, curve, start),
+        model=who.model_id,
+        fingerprint=who.fingerprint,
+        symbols=known.symbols,
+        parameters=known.parameters,
+        figures=_figures(stories, who, curve, start),
         execution=execution_of(orders),
+        since_ns=next((since for story in stories if (since := story.versions.since_ns.get(who)) is not None), None),
     )
 
 
-def _figures(stories: Sequence[SessionStory], model_id: str, curve: Curve, start: float) -> Figures:
+def _known(stories: Iterable[SessionStory], who: Who) -> Participant:
+    found = (story.participants[who] for story in stories if who in story.participants)
+    return next(found, Participant(*who))
+
+
+def _figures(stories: Sequence[SessionStory], who: Who, curve: Curve, start: float) -> Figures:
     """A model's returns are on the equity of the account: that is what it may lose."""
-    fills = [
-        execution for story in stories for execution in story.executions if model_id in (WHOLE, execution.model_id)
-    ]
+    fills = [fill for story in stories for fill in story.executions if who in (WHOLE, fill.who)]
     notionals = np.array([float(fill.quantity * fill.price) for fill in fills])
-    trades = [trade for id in ([model_id] if model_id else _models(stories)) for trade in _trades(stories, id)]
-    equity = start + curve.profit
-    if len(stories) >= DAYS_FROM:
-        ends = np.cumsum([max(len(curve_of(story).profit) - 1, 0) for story in stories])
-        equity = equity[np.concatenate(([0], ends.clip(0, len(equity) - 1)))] if len(equity) else equity
-        return figures_of(equity, metrics.DAYS_PER_YEAR, trades, notionals, curve.gross[1:])
-    return figures_of(equity, metrics.MINUTES_PER_YEAR, trades, notionals, curve.gross[1:])
+    trades = closed_by_all(stories) if who == WHOLE else closed_by(stories, who)
+    return figures_of(*_returns(stories, start + curve.profit), trades, notionals, curve.gross[1:])
 
 
-def _trades(stories: Sequence[SessionStory], model_id: str) -> list[ClosedTrade]:
-    held = [
-        Held(
-            position.symbol,
-            float(position.quantity),
-            float(position.cost / position.quantity),
-            stories[0].engine.session.open_ns,
-        )
-        for position in stories[0].carried
-        if position.model_id == model_id and position.quantity
-    ]
-    fills = [
-        Fill(fill.symbol, fill.time_ns, float(fill.quantity), float(fill.price))
-        for story in stories
-        for fill in story.executions
-        if fill.model_id == model_id
-    ]
-    return closed_trades(fills, held)
+def _returns(stories: Sequence[SessionStory], equity: Floats) -> tuple[Floats, float]:
+    """Equity by minutes or, of many sessions, by days; and how many of them a year has."""
+    if len(stories) < DAYS_FROM or not len(equity):
+        return equity, metrics.MINUTES_PER_YEAR
+    ends = np.cumsum([max(len(curve_of(story).profit) - 1, 0) for story in stories])
+    return equity[np.concatenate(([0], ends.clip(0, len(equity) - 1)))], metrics.DAYS_PER_YEAR
 
 
 # -- what is listed ----------------------------------------------------------------------------------------------------
@@ -203,7 +217,7 @@ def _symbols(stories: Sequence[SessionStory]) -> list[SymbolPart]:
             symbol,
             [bar for story in stories for bar in story.bars.get(symbol, ())],
             [
-                (fill.time_ns, float(fill.quantity), float(fill.price), fill.model_id)
+                (fill.time_ns, float(fill.quantity), float(fill.price), fill.who.model_id)
                 for story in stories
                 for fill in story.executions
                 if fill.symbol == symbol
@@ -224,12 +238,20 @@ def _row(order: Order) -> OrderRow:
         notional=float(cents(order.filled_notional)),
         cash=float(cents(order.cash)),
         equity=float(cents(order.equity)),
-        model=order.model_id,
+        model=order.who.model_id,
         status=order.status,
         filled=float(order.filled_quantity),
         reason=order.problem or order.why,
         client_order_id=request.client_order_id,
+        fingerprint=order.who.fingerprint,
     )
+
+
+def _shadows(stories: Iterable[SessionStory]) -> list[ShadowRow]:
+    return [
+        ShadowRow(*one.who, one.decided, one.ordered, one.filled, one.withdrawn, round(one.profit, 2), one.fate)
+        for one in summed(shadow for story in stories for shadow in story.shadows.told)
+    ]
 
 
 _COUNTED = {

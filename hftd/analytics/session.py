@@ -6,12 +6,14 @@ them from a journal is `reading`; what is made of the story is `report`. Money i
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from itertools import islice
 from typing import Any
 
+from hftd.analytics.shadows import Shadows, shadows_among
+from hftd.analytics.versions import Participant, Versions, Who, who_of
 from hftd.domain import commands, events
 from hftd.domain.convert import text_of
 from hftd.domain.market import Bar
@@ -29,16 +31,6 @@ BACKFILL, HISTORY = "backfill", "history"
 """Sources of bars that did not come through the socket: after a gap, and from before the session."""
 
 
-@dataclass(frozen=True)
-class Participant:
-    """A model that took part."""
-
-    model_id: str
-    fingerprint: str = ""
-    symbols: tuple[str, ...] = ()
-    parameters: dict[str, Any] = field(default_factory=dict)
-
-
 @dataclass(slots=True)
 class Order:
     """An order and what became of it. `decided_ns` and `heard_ns` are by the daemon's clock: when it was decided, and
@@ -48,7 +40,7 @@ class Order:
     """
 
     decided_ns: int
-    model_id: str
+    who: Who
     request: OrderRequest
     reference_price: float | None
     why: str
@@ -70,10 +62,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """Shares (signed, negative when sold) that a model got at a price."""
+    """Shares (signed, negative when sold) at a price, and who was in the slot that got them: after a swap that may be
+    another model than the one that ordered them."""
 
     time_ns: int
-    model_id: str
+    who: Who
     symbol: str
     quantity: Decimal
     price: Decimal
@@ -104,26 +97,25 @@ class Incident:
 @dataclass(frozen=True, slots=True)
 class Point:
     """How it stood after all that happened at one moment. `profits` are each model's so far, `gross` the dollars in all
-    positions, long and short added; `grosses` those of each model."""
+    positions, long and short added; `grosses` those of each model that is in a slot."""
 
     time_ns: int
     equity: float
     cash: float
     gross: float
-    profits: dict[str, float]
-    grosses: dict[str, float]
+    profits: dict[Who, float]
+    grosses: dict[Who, float]
 
 
 class SessionStory:
-    """One session. `take` each event with the commands that followed from it, in order."""
+    """One session, which `participants` began. `take` each event with the commands that followed from it, in order."""
 
     def __init__(self, day: date, participants: Iterable[Participant] = (), run_id: str = "") -> None:
         self.day = day
-        self.participants = {participant.model_id: participant for participant in participants}
-        models = [
-            RunningModel(one.model_id, Model(), one.fingerprint, one.symbols) for one in self.participants.values()
-        ]
+        self.participants = {one.who: one for one in participants}
+        models = [_slot(one) for one in self.participants.values()]
         self.engine = Engine(Session(0, 0, day), models, NO_LIMITS, run_id)
+        self.versions, self.shadows = Versions(self.engine), Shadows(self.engine)
         self.tally = Tally()
         self.bars: dict[str, list[Bar]] = {}
         self._points: list[Point] = []
@@ -138,7 +130,6 @@ class SessionStory:
         self.counts: Counter[str] = Counter()
         self.carried: tuple[events.CarriedPosition, ...] = ()
         self.has_opened = self.has_closed = False
-        self._worths_at_start: dict[str, float] = {}
 
     # -- what comes in -------------------------------------------------------------------------------------------
 
@@ -150,8 +141,13 @@ class SessionStory:
         if self._is_news and event.time_ns > self.engine.time_ns:
             self._mark()
         self._admit(event, followed)
+        self.versions.before(event, followed, len(self.executions))
+        self.shadows.before(event)
         self.engine.follow(event, followed)
         self.tally.add(event, followed)
+        self.versions.after(event, len(self.executions))
+        if self.shadows:
+            self.shadows.after(event, followed)
         now_ns = self.engine.time_ns if received_ns is None else received_ns
         if followed or isinstance(event, events.OrderReported):
             self._catch_up(event, followed, now_ns)
@@ -163,14 +159,17 @@ class SessionStory:
 
     def _admit(self, event: events.Event, out: Iterable[commands.Command]) -> None:
         """Make room for models that were not noted when their session began, as a crash may leave them."""
-        named = {command.model_id for command in out if command.model_id}
+        shadows = shadows_among(out) | self.engine.shadows.keys()
+        named = {command.model_id for command in out if command.model_id} - shadows
         if isinstance(event, events.PortfolioCarried):
-            named |= {position.model_id for position in event.positions}
-        elif isinstance(event, events.ModelFaulted):
+            named |= {position.model_id for position in event.positions if not position.shadow}
+            shadows |= {position.model_id for position in event.positions if position.shadow}
+        elif isinstance(event, events.ModelFaulted) and event.model_id not in shadows:
             named.add(event.model_id)
         for model_id in named - self.engine.models.keys():
-            self.participants[model_id] = Participant(model_id)
-            self.engine.models[model_id] = RunningModel(model_id, Model(), "", ())
+            self.engine.models[model_id] = _slot(Participant(model_id))
+        for model_id in shadows - self.engine.shadows.keys():
+            self.engine.shadows[model_id] = _slot(Participant(model_id, _mark(model_id, out), shadow=True))
 
     # -- market and money ----------------------------------------------------------------------------------------
 
@@ -200,10 +199,9 @@ class SessionStory:
 
     def _point(self) -> Point:
         engine = self.engine
-        profits = {id: worth - self._worths_at_start.get(id, 0.0) for id, worth in self._worths().items()}
-        grosses = {id: self._gross(running) for id, running in engine.models.items()}
+        grosses = {who_of(running): self._gross(running) for running in engine.models.values()}
         gross = sum(abs(float(quantity)) * self._price(symbol) for symbol, quantity in engine.positions.items())
-        return Point(engine.time_ns, float(engine.equity), float(engine.cash), gross, profits, grosses)
+        return Point(engine.time_ns, float(engine.equity), float(engine.cash), gross, self.versions.profits, grosses)
 
     def _gross(self, running: RunningModel) -> float:
         held = running.portfolio.holdings.items()
@@ -212,12 +210,13 @@ class SessionStory:
     def _price(self, symbol: str) -> float:
         return self.engine.prices.get(symbol, 0.0)
 
-    def _worths(self) -> dict[str, float]:
-        return {id: running.portfolio.worth(self.engine.prices) for id, running in self.engine.models.items()}
-
     def _on_carried(self, event: events.PortfolioCarried, _source: str, _now_ns: int) -> None:
         self.carried = event.positions
-        self._worths_at_start = self._worths()
+
+    def _on_swapped(self, event: events.ModelSwapped, source: str, now_ns: int) -> None:
+        came = Participant(event.name, event.fingerprint, event.symbols, event.parameters)
+        self.participants[came.who] = came
+        self._on_incident(event, source, now_ns)
 
     def _on_opened(self, event: events.SessionOpened, _source: str, _now_ns: int) -> None:
         self.engine.session = event.session
@@ -246,13 +245,18 @@ class SessionStory:
             id = state.request.client_order_id
             self._open[id] = self.orders[id] = Order(
                 decided_ns=now_ns,
-                model_id=state.owner.model_id,
+                who=self._decider(state),
                 request=state.request,
                 reference_price=state.reference_price,
                 why=reasons.get(id, f"exit of {state.parent}" if state.parent else ""),
                 cash=self.engine.cash,
                 equity=self.engine.equity,
             )
+
+    def _decider(self, state: OrderState) -> Who:
+        """Exits that the broker made are of the one who ordered what they close."""
+        parent = self.orders.get(state.parent)
+        return parent.who if parent else who_of(state.owner)
 
     def _bring_up(self, id: str, time_ns: int, now_ns: int) -> None:
         order, state = self.orders[id], self.engine.orders[id]
@@ -281,7 +285,7 @@ class SessionStory:
         sign, symbol = order.request.side.sign, order.request.symbol
         if order.reference_price is not None:
             order.slippage += sign * (float(notional) - order.reference_price * float(quantity))
-        self.executions.append(Execution(time_ns, order.model_id, symbol, sign * quantity, notional / quantity))
+        self.executions.append(Execution(time_ns, who_of(state.owner), symbol, sign * quantity, notional / quantity))
 
     # -- decisions -----------------------------------------------------------------------------------------------
 
@@ -298,14 +302,14 @@ class SessionStory:
         )
 
     def _on_dropped(self, command: commands.SignalDropped, _now_ns: int) -> None:
-        self.drops[command.cause] += 1
+        self.drops[command.cause] += command.model_id not in self.engine.shadows
         self._end(command.model_id, command.symbol, command.cause.replace("_", " "))
 
     def _on_order_dropped(self, command: commands.OrderDropped, _now_ns: int) -> None:
         self.drops[command.cause] += 1
 
     def _on_refused(self, command: commands.OrderRefused, _now_ns: int) -> None:
-        self.refusals[command.rule] += 1
+        self.refusals[command.rule] += command.model_id not in self.engine.shadows
         whose = "all models" if command.scope == "all" else "its model"
         limit, value = text_of(command.limit), text_of(command.value)
         self._end(command.model_id, command.symbol, f"{command.rule} of {whose}: {value}, the limit is {limit}")
@@ -343,6 +347,22 @@ _LOOK_BACK = 50
 """Decisions among which the one is looked for that was refused or dropped: it was made in the same step, or waits."""
 
 
+def _slot(one: Participant) -> RunningModel:
+    return RunningModel(one.model_id, Model(), one.fingerprint, one.symbols, shadow=one.shadow)
+
+
+def _mark(model_id: str, out: Iterable[commands.Command]) -> str:
+    """The fingerprint of a shadow that was not noted when its session began."""
+    ordered = (one.fingerprint for one in out if isinstance(one, commands.ShadowOrdered) and one.model_id == model_id)
+    return next(ordered, "")
+
+
+def _swapped(event: events.ModelSwapped) -> str:
+    came = f"{event.name} ({event.fingerprint[:12]}) took over"
+    whose = f" from {event.model_id}" if event.name != event.model_id else ""
+    return f"{came}{whose}: {_because(event.cause.replace('_', ' '), event.reason)}"
+
+
 def _because(rule: str, reason: str) -> str:
     return f"{rule}: {reason}" if rule and reason else rule or reason
 
@@ -355,6 +375,7 @@ _INCIDENTS: dict[type, Callable[[Any], str]] = {
     events.PositionAdopted: lambda event: f"{event.model_id}: {event.quantity} {event.symbol} at {event.price}",
     events.PrintQuarantined: lambda event: f"{event.symbol}: {event.reason}: {event.prices}",
     events.ModelFaulted: lambda event: f"{event.model_id}: {event.error}",
+    events.ModelSwapped: _swapped,
 }
 
 _EVENTS: dict[type, Callable[[SessionStory, Any, str, int], None]] = {
@@ -365,6 +386,7 @@ _EVENTS: dict[type, Callable[[SessionStory, Any, str, int], None]] = {
     events.SessionOpened: SessionStory._on_opened,
     events.SessionClosed: SessionStory._on_closed,
     **dict.fromkeys(_INCIDENTS, SessionStory._on_incident),
+    events.ModelSwapped: SessionStory._on_swapped,
 }
 
 _COMMANDS: dict[type, Callable[[SessionStory, Any, int], None]] = {

@@ -3,10 +3,11 @@
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from hftd.analytics.report import ModelPart, OrderRow, Report
+from hftd.analytics.report import ModelPart, OrderRow, Report, ShadowRow
 from hftd.calendar import NEW_YORK
 from hftd.domain.convert import datetime_of, rfc3339_of
 
@@ -124,9 +125,22 @@ EXECUTION_ROWS: tuple[Row, ...] = (
 )
 
 
+def names_of(report: Report) -> dict[tuple[str, str], str]:
+    """What each model is called, by name and fingerprint: its name and, where there were several versions of it, the
+    first digits of its fingerprint."""
+    versions = Counter(part.model for part in report.parts[1:])
+    return {
+        (part.model, part.fingerprint): f"{part.model} {part.fingerprint[:8]}".strip()
+        if versions[part.model] > 1
+        else part.model
+        for part in report.parts[1:]
+    }
+
+
 def columns_of(report: Report) -> list[tuple[str, ModelPart]]:
     """The parts that deserve a column: with one model alone it and all together are the same."""
-    models = [(part.model, part) for part in report.parts[1:]]
+    names = names_of(report)
+    models = [(names[part.model, part.fingerprint], part) for part in report.parts[1:]]
     return models if len(models) == 1 else [(TOGETHER, report.together), *models]
 
 
@@ -150,9 +164,18 @@ def summary(report: Report) -> str:
     return ", ".join(parts)
 
 
+SHADOW_HEAD = ("shadow", "fingerprint", "decided", "would have sent", "filled", "given up", "P&L on paper", "")
+
+
+def shadow_cells(row: ShadowRow) -> tuple[str, ...]:
+    """A line of the table of shadows."""
+    counts = (row.decided, row.ordered, row.filled, row.withdrawn)
+    return (row.model, row.fingerprint[:12], *map(whole, counts), money(row.profit), row.fate)
+
+
 LOG_HEAD = ("timestamp", "symbol", "action", "quantity", "price", "notional", "cash", "equity")
 """The columns of the order log that everybody expects, in that order; then those that say more."""
-MORE_HEAD = ("filled", "status", "model", "reason", "client_order_id")
+MORE_HEAD = ("filled", "status", "model", "reason", "client_order_id", "fingerprint")
 
 
 def csv_of(orders: Iterable[OrderRow]) -> str:
@@ -179,6 +202,7 @@ def csv_of(orders: Iterable[OrderRow]) -> str:
                 _harmless(row.model),
                 _harmless(row.reason),
                 _harmless(row.client_order_id),
+                row.fingerprint,
             )
         )
     return out.getvalue()

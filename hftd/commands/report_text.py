@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from hftd.analytics import shown
 from hftd.analytics.report import Report
-from hftd.analytics.shown import EXECUTION_ROWS, FIGURE_ROWS, Row, columns_of
+from hftd.analytics.shown import EXECUTION_ROWS, FIGURE_ROWS, SHADOW_HEAD, Row, columns_of, shadow_cells
 from hftd.commands.text import columns
 
 INCIDENTS_MAX, ORDERS_MAX = 12, 8
@@ -22,6 +22,8 @@ def _blocks(report: Report) -> Iterator[str]:
         yield "\n".join(f"missing: {sentence}" for sentence in report.missing)
     yield _by_model(report, FIGURE_ROWS)
     yield _by_model(report, EXECUTION_ROWS)
+    if report.shadows:
+        yield columns([SHADOW_HEAD, *map(shadow_cells, report.shadows)])
     for title, counts in (
         ("refused by a limit", report.refusals),
         ("not sent", report.drops),

@@ -1,42 +1,22 @@
 """What a session began with, kept in its journal: a restart begins with the same, whatever settings say by then."""
 
 from importlib.metadata import version
-from typing import Any
 
 import msgspec
 
-from hftd.domain.events import Bound, ModelSwapped
+from hftd.domain.events import ModelSwapped
 from hftd.domain.session import Session
 from hftd.engine.engine import Engine
 from hftd.engine.risk import Limits
 from hftd.engine.state import HookCaller, ModelLoader, RunningModel, nobody
 from hftd.engine.swapping import bounds_of
-from hftd.journal import Journal, Reader
+from hftd.journal import Journal
+from hftd.journal.begun import KEY, Begun, BegunModel
 from hftd.model.contract import Model
 
-KEY = "begun_with"
 VERSION_KEY = "hftd_version"
 
 _ENCODER = msgspec.json.Encoder(decimal_format="string")
-
-
-class BegunModel(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A slot as it was when the session began. One that is `retired` only held something from before."""
-
-    model_id: str
-    fingerprint: str
-    symbols: tuple[str, ...]
-    parameters: dict[str, Any] = {}
-    limits: dict[str, Bound] | None = None
-    shadow: bool = False
-    retired: bool = False
-
-
-class Begun(msgspec.Struct, frozen=True):
-    """Slots and limits with which a session began."""
-
-    models: tuple[BegunModel, ...]
-    limits: dict[str, Bound]
 
 
 def hftd_version() -> str:
@@ -50,12 +30,6 @@ def note_beginning(journal: Journal, engine: Engine) -> None:
         begun = Begun(tuple(_begun(running) for running in engine.everyone), bounds_of(engine.limits))
         journal.set_meta(KEY, _ENCODER.encode(begun).decode())
         journal.set_meta(VERSION_KEY, hftd_version())
-
-
-def beginning_of(journal: Reader) -> Begun | None:
-    """What the session of a journal began with; None where it was not noted."""
-    noted = journal.meta().get(KEY)
-    return msgspec.json.decode(noted, type=Begun) if noted else None
 
 
 def begun_again(begun: Begun, load: ModelLoader) -> tuple[list[RunningModel], Limits]:

@@ -20,7 +20,8 @@ from hftd.engine.state import HookCaller, RunningModel, nobody
 from hftd.engine.tally import Tally
 from hftd.errors import ModelError
 from hftd.journal import Journal, journal_path
-from hftd.live.beginning import Begun, beginning_of, begun_again, engine_again, note_beginning
+from hftd.journal.begun import Begun, beginning_of
+from hftd.live.beginning import begun_again, engine_again, note_beginning
 from hftd.live.catching_up import CatchUp
 from hftd.live.crash_points import crash_point
 from hftd.live.feed import FeedKeeper

@@ -43,7 +43,8 @@ from hftd.exchange.venue.accounts import Holding
 from hftd.exchange.venue.fees import SCHEDULES, Fees
 from hftd.exchange.venue.settings import VenueSettings
 from hftd.journal import Journal, JournaledModel, Reader, journal_path, journals
-from hftd.live.beginning import VERSION_KEY, BegunModel, beginning_of, engine_again, hftd_version
+from hftd.journal.begun import BegunModel, beginning_of
+from hftd.live.beginning import VERSION_KEY, engine_again, hftd_version
 from hftd.live.daemon import Daemon
 from hftd.live.differences import Difference, Told, differences
 from hftd.live.guard import Guard

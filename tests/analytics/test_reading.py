@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hftd.analytics.reading import journals_of, told_session
+from hftd.analytics.versions import Who
 from hftd.domain.orders import Side
 from hftd.errors import StateError
 from hftd.journal import Journal, journal_path, schema
@@ -30,7 +31,7 @@ def test_a_story_read_is_the_story_that_was_told(tmp_path):
     told = told_session(written(tmp_path, round_trip()))
     assert told.missing == []
     assert told.story.points == round_trip().story().points
-    assert told.story.participants["toy"].parameters == {"quantity": 5}
+    assert told.story.participants[Who("toy", "f00")].parameters == {"quantity": 5}
 
 
 def test_a_session_that_goes_on_says_so(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from hftd.analytics.report import report_of
 from hftd.analytics.session import SessionStory
+from hftd.analytics.versions import Who
 from hftd.domain.commands import OrderRefused, SignalDropped, SignalRaised, TradingStopped
 from hftd.domain.convert import SECOND_NS
 from hftd.domain.events import (
@@ -26,7 +27,7 @@ def test_equity_after_all_of_a_minute_is_that_of_the_ledger():
     story = round_trip().story()
     assert [point.equity for point in story.points] == pytest.approx([10_000, 9_999, 10_009, 10_019, 10_019, 10_019])
     assert [point.gross for point in story.points] == pytest.approx([0, 1_000, 1_010, 0, 0, 0])
-    assert story.points[-1].profits == {"toy": pytest.approx(19.0)}
+    assert story.points[-1].profits == {Who("toy", "f00"): pytest.approx(19.0)}
 
 
 def test_an_order_tells_its_price_its_slippage_and_how_it_stood_after_it():
@@ -98,7 +99,7 @@ def test_positions_from_before_and_models_that_nobody_noted_take_part():
     story.take(PortfolioCarried(SESSION.open_ns, Decimal(1_000), (carried,), {"SPY": 100.0}), [])
     for event, commands, source, received_ns in Script().open().bar(110.0).steps[1:]:
         story.take(event, commands, source, received_ns)
-    assert story.points[-1].profits == {"gone": 50.0}
+    assert story.points[-1].profits == {Who("gone"): 50.0}
     assert story.points[-1].equity - float(story.engine.equity_at_start) == 50.0
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from hftd.analytics.session import Participant, SessionStory
+from hftd.analytics.session import SessionStory
+from hftd.analytics.versions import Participant, Who
 from hftd.domain.commands import Command
 from hftd.domain.events import Event
 from hftd.domain.intents import buy, sell
@@ -18,11 +19,15 @@ LEGS = (
 )
 
 
+ONE, TWO = (Who(model_id, f"fingerprint of {model_id}") for model_id in ("one", "two"))
+
+
 class ToldWorld(World):
     """A world whose steps a story hears."""
 
     def __init__(self, **wishes: list[Any]) -> None:
-        self.story = SessionStory(SESSION.day, [Participant(model_id) for model_id in wishes])
+        begin = [Participant(model_id, f"fingerprint of {model_id}") for model_id in wishes]
+        self.story = SessionStory(SESSION.day, begin)
         super().__init__(*(running(toy(_one_a_bar(list(rest))), model_id) for model_id, rest in wishes.items()))
 
     def take(self, event: Event) -> list[Command]:
@@ -34,7 +39,7 @@ class ToldWorld(World):
         """Signed shares by model and symbol, added up from the executions that were told."""
         books: dict[tuple[str, str], Decimal] = {}
         for execution in self.story.executions:
-            key = execution.model_id, execution.symbol
+            key = execution.who.model_id, execution.symbol
             books[key] = books.get(key, Decimal(0)) + execution.quantity
         return {key: quantity for key, quantity in books.items() if quantity}
 
@@ -61,7 +66,7 @@ def test_exits_that_the_broker_made_are_orders_of_their_model():
     world.fill("leg-profit", 10, 110)
     world.report(ReportKind.CANCELED, "leg-loss")
     assert world.books() == world.ledger() == {}
-    told = {id: (order.model_id, order.status) for id, order in world.story.orders.items()}
+    told = {id: (order.who.model_id, order.status) for id, order in world.story.orders.items()}
     assert told == {entry: ("toy", "filled"), "leg-profit": ("toy", "filled"), "leg-loss": ("toy", "canceled")}
     assert world.story.orders["leg-profit"].why == f"exit of {entry}"
     assert world.story.counts["foreign_reports"] == 0
@@ -73,7 +78,7 @@ def test_what_is_crossed_inside_is_told_of_both_models():
     assert world.books() == world.ledger() == {("one", "SPY"): 10, ("two", "SPY"): -10}
     assert [order.status for order in world.story.orders.values()] == ["filled", "filled"]
     world.bar(close=101.0)
-    assert world.story.points[-1].profits == {"one": pytest.approx(10.0), "two": pytest.approx(-10.0)}
+    assert world.story.points[-1].profits == {ONE: pytest.approx(10.0), TWO: pytest.approx(-10.0)}
 
 
 def test_a_fill_that_comes_after_the_end_of_its_order_counts():

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 
-from hftd.analytics.session import Participant, SessionStory
+from hftd.analytics.session import SessionStory
+from hftd.analytics.versions import Participant
 from hftd.domain.commands import Command, SignalRaised, SubmitOrder
 from hftd.domain.convert import MINUTE_NS, SECOND_NS
 from hftd.domain.events import BarReceived, Event, OrderReported, PortfolioCarried, SessionClosed, SessionOpened

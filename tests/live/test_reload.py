@@ -1,6 +1,7 @@
 """Other models and limits for a daemon that runs, on a real exchange: taken over, refused, rolled back, recovered."""
 
 import signal
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -71,6 +72,10 @@ def test_a_changed_model_takes_over_without_a_restart_and_every_order_bears_its_
     minutes = [event.bar.time_ns for event in home.events(BarReceived) if not event.late]
     assert len(minutes) == len(set(minutes))
     assert home.run("verify", "--json").json["mismatches"] == 0
+    report = home.run("report", "--json").json
+    told = {part["fingerprint"]: part["execution"]["orders"] for part in report["parts"][1:]}
+    assert told == Counter(order["fingerprint"] for order in report["orders"])
+    assert told.keys() == {*marks.values()}
 
 
 @pytest.mark.parametrize(
