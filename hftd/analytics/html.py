@@ -15,7 +15,7 @@ from hftd.analytics.metrics import drawdowns, returns_of
 from hftd.analytics.report import ModelPart, OrderRow, Report, SymbolPart
 from hftd.analytics.shown import EXECUTION_ROWS, FIGURE_ROWS, LOG_HEAD, SHADOW_HEAD, Row, columns_of, shadow_cells
 from hftd.analytics.style import STYLE
-from hftd.analytics.svg import Mark, line_chart, price_chart
+from hftd.analytics.svg import TITLED_MAX, Mark, line_chart, price_chart
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 LISTED_MAX = 20_000
@@ -101,7 +101,8 @@ def _equity(report: Report) -> str:
 def _prices(report: Report, part: SymbolPart) -> str:
     known_ns = np.array([bar.known_at_ns for bar in part.bars], dtype=np.float64)
     closes = np.array([bar.close for bar in part.bars], dtype=np.float64)
-    marks = [_mark(*fill) for fill in part.fills]
+    told = len(part.fills) <= TITLED_MAX
+    marks = [_mark(*fill) if told else (*fill[:3], "") for fill in part.fills]
     chart = price_chart(f"Price of {part.symbol}", report.times_ns, known_ns, closes, marks, lambda v: f"{v:,.6g}")
     sides = f'<span class="buy">▲</span> bought <span class="sell">▼</span> sold, {len(marks):,} fills'
     return f"<section><h2>{escape(part.symbol)} <small>{sides}</small></h2>{chart}</section>" if chart else ""

@@ -78,16 +78,13 @@ def _participants(journal: Reader) -> list[Participant]:
 def _tell(story: SessionStory, messages: Iterable[Message], unread: list[str]) -> None:
     """Give the story each event with its commands; what cannot be understood goes to `unread`."""
     for head, followers in _grouped(messages):
-        unread += [one.problem for one in (head, *followers) if one.problem]
+        out = [cast(Command, one.told) for one in followers if one.told is not None]
+        if head.problem or len(out) < len(followers):
+            unread += [one.problem for one in (head, *followers) if one.problem]
         if head.told is None:
             continue
         try:
-            story.take(
-                cast(Event, head.told),
-                [cast(Command, one.told) for one in followers if one.told is not None],
-                head.source,
-                head.received_ns,
-            )
+            story.take(cast(Event, head.told), out, head.source, head.received_ns)
         except (LookupError, ArithmeticError) as error:
             unread.append(f"event {head.sequence} does not fit what came before: {error!r}")
 

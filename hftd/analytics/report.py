@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hftd.analytics import metrics
 from hftd.analytics.closings import closed_by, closed_by_all
@@ -132,7 +133,7 @@ def report_of(stories: Sequence[SessionStory], missing: Iterable[str] = (), titl
         positions={symbol: float(quantity) for symbol, quantity in last.engine.positions.items()},
         times_ns=curve.times_ns.tolist(),
         curve=(start + curve.profit).round(2).tolist(),
-        parts=[_part(stories, who, curve, start) for who in (WHOLE, *_models(stories))],
+        parts=_parts(stories, curve, start),
         symbols=_symbols(stories),
         signals=_summed({str(side): count for side, count in story.tally.signals.items()} for story in stories),
         refusals=_summed(story.refusals for story in stories),
@@ -169,6 +170,18 @@ def _summed(counts: Iterable[Any]) -> dict[str, int]:
 
 
 # -- figures -----------------------------------------------------------------------------------------------------------
+
+
+def _parts(stories: Sequence[SessionStory], curve: Curve, start: float) -> list[ModelPart]:
+    """All together, and each; one alone is the same as all together."""
+    whole, models = _part(stories, WHOLE, curve, start), _models(stories)
+    if len(models) != 1:
+        return [whole, *(_part(stories, who, curve, start) for who in models)]
+    known = _known(stories, models[0])
+    alone = replace(
+        whole, model=known.model_id, fingerprint=known.fingerprint, symbols=known.symbols, parameters=known.parameters
+    )
+    return [whole, alone]
 
 
 def _part(stories: Sequence[SessionStory], who: Who, whole: Curve, start: float) -> ModelPart:
@@ -211,20 +224,15 @@ def _returns(stories: Sequence[SessionStory], equity: Floats) -> tuple[Floats, f
 
 
 def _symbols(stories: Sequence[SessionStory]) -> list[SymbolPart]:
-    names = sorted({symbol for story in stories for symbol in story.bars})
-    return [
-        SymbolPart(
-            symbol,
-            [bar for story in stories for bar in story.bars.get(symbol, ())],
-            [
-                (fill.time_ns, float(fill.quantity), float(fill.price), fill.who.model_id)
-                for story in stories
-                for fill in story.executions
-                if fill.symbol == symbol
-            ],
-        )
-        for symbol in names
-    ]
+    bars: dict[str, list[Bar]] = {}
+    fills: dict[str, list[tuple[int, float, float, str]]] = {}
+    for story in stories:
+        for symbol, heard in story.bars.items():
+            bars.setdefault(symbol, []).extend(heard)
+        for fill in story.executions:
+            row = (fill.time_ns, float(fill.quantity), float(fill.price), fill.who.model_id)
+            fills.setdefault(fill.symbol, []).append(row)
+    return [SymbolPart(symbol, bars[symbol], fills.get(symbol, [])) for symbol in sorted(bars)]
 
 
 def _row(order: Order) -> OrderRow:
@@ -237,7 +245,7 @@ def _row(order: Order) -> OrderRow:
         price=None if price is None else round(float(price), 6),
         notional=float(cents(order.filled_notional)),
         cash=float(cents(order.cash)),
-        equity=float(cents(order.equity)),
+        equity=round(order.equity, 2) + 0.0,
         model=order.who.model_id,
         status=order.status,
         filled=float(order.filled_quantity),

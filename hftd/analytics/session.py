@@ -5,7 +5,7 @@ them from a journal is `reading`; what is made of the story is `report`. Money i
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -14,6 +14,7 @@ from typing import Any
 
 from hftd.analytics.shadows import Shadows, shadows_among
 from hftd.analytics.versions import Participant, Versions, Who, who_of
+from hftd.analytics.worths import Worths
 from hftd.domain import commands, events
 from hftd.domain.convert import text_of
 from hftd.domain.market import Bar
@@ -45,7 +46,7 @@ class Order:
     reference_price: float | None
     why: str
     cash: Decimal
-    equity: Decimal
+    equity: float
     status: str = "unsent"
     filled_quantity: Decimal = Decimal(0)
     filled_notional: Decimal = Decimal(0)
@@ -115,7 +116,8 @@ class SessionStory:
         self.participants = {one.who: one for one in participants}
         models = [_slot(one) for one in self.participants.values()]
         self.engine = Engine(Session(0, 0, day), models, NO_LIMITS, run_id)
-        self.versions, self.shadows = Versions(self.engine), Shadows(self.engine)
+        self.worths = Worths(self.engine)
+        self.versions, self.shadows = Versions(self.engine, self.worths), Shadows(self.engine)
         self.tally = Tally()
         self.bars: dict[str, list[Bar]] = {}
         self._points: list[Point] = []
@@ -145,6 +147,7 @@ class SessionStory:
         self.shadows.before(event)
         self.engine.follow(event, followed)
         self.tally.add(event, followed)
+        self.worths.heard(event, followed)
         self.versions.after(event, len(self.executions))
         if self.shadows:
             self.shadows.after(event, followed)
@@ -157,8 +160,10 @@ class SessionStory:
             if tell := _COMMANDS.get(type(command)):
                 tell(self, command, now_ns)
 
-    def _admit(self, event: events.Event, out: Iterable[commands.Command]) -> None:
+    def _admit(self, event: events.Event, out: Sequence[commands.Command]) -> None:
         """Make room for models that were not noted when their session began, as a crash may leave them."""
+        if not out and not isinstance(event, events.PortfolioCarried | events.ModelFaulted):
+            return
         shadows = shadows_among(out) | self.engine.shadows.keys()
         named = {command.model_id for command in out if command.model_id} - shadows
         if isinstance(event, events.PortfolioCarried):
@@ -199,16 +204,9 @@ class SessionStory:
 
     def _point(self) -> Point:
         engine = self.engine
-        grosses = {who_of(running): self._gross(running) for running in engine.models.values()}
-        gross = sum(abs(float(quantity)) * self._price(symbol) for symbol, quantity in engine.positions.items())
-        return Point(engine.time_ns, float(engine.equity), float(engine.cash), gross, self.versions.profits, grosses)
-
-    def _gross(self, running: RunningModel) -> float:
-        held = running.portfolio.holdings.items()
-        return sum(abs(float(holding.quantity)) * self._price(symbol) for symbol, holding in held if holding.quantity)
-
-    def _price(self, symbol: str) -> float:
-        return self.engine.prices.get(symbol, 0.0)
+        grosses = {who_of(running): self.worths.gross(running) for running in engine.models.values()}
+        gross = self.worths.gross(*engine.models.values())
+        return Point(engine.time_ns, self.worths.equity, float(engine.cash), gross, self.versions.profits, grosses)
 
     def _on_carried(self, event: events.PortfolioCarried, _source: str, _now_ns: int) -> None:
         self.carried = event.positions
@@ -250,7 +248,7 @@ class SessionStory:
                 reference_price=state.reference_price,
                 why=reasons.get(id, f"exit of {state.parent}" if state.parent else ""),
                 cash=self.engine.cash,
-                equity=self.engine.equity,
+                equity=self.worths.equity,
             )
 
     def _decider(self, state: OrderState) -> Who:
@@ -281,7 +279,7 @@ class SessionStory:
         notional = state.filled_notional - order.filled_notional
         order.filled_quantity, order.filled_notional = state.filled_quantity, state.filled_notional
         order.heard_ns = now_ns
-        order.cash, order.equity = self.engine.cash, self.engine.equity
+        order.cash, order.equity = self.engine.cash, self.worths.equity
         sign, symbol = order.request.side.sign, order.request.symbol
         if order.reference_price is not None:
             order.slippage += sign * (float(notional) - order.reference_price * float(quantity))

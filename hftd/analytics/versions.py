@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from hftd.analytics.worths import Worths
 from hftd.domain.commands import Command, SubmitOrder
 from hftd.domain.events import Event, ModelSwapped, PortfolioCarried
 from hftd.engine.engine import Engine
@@ -58,12 +59,13 @@ class Versions:
     """Follows an engine: `before` each step, and `after` it. Dollars. `since_ns` is when those came who were not there
     from the start; `beginners` are those who were, by slot."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, worths: Worths) -> None:
         self.handovers: list[Handover] = []
         self.since_ns: dict[Who, int] = {}
         self.beginners: dict[str, Who] = {}
         self.prices_at_start: dict[str, float] = {}
         self._engine = engine
+        self._worth = worths.of
         self._earned: dict[Who, float] = {}
         self._bases: dict[Who, float] = {}
         self._slots: dict[str, str] = {}
@@ -130,9 +132,6 @@ class Versions:
         self._giving.clear()
 
     # -- how it stands -------------------------------------------------------------------------------------------
-
-    def _worth(self, running: RunningModel) -> float:
-        return running.portfolio.worth(self._engine.prices)
 
     def _profit(self, running: RunningModel) -> float:
         return self._worth(running) - self._bases.get(who_of(running), 0.0)

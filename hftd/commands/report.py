@@ -1,8 +1,9 @@
 """`hftd report`: what a session, or several, came to; on the terminal and as a file to look at and to keep."""
 
+import gc
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -33,8 +34,20 @@ def chosen_report(
 ) -> tuple[Report, Path]:
     """The report asked for, and where its file is kept. Raises StateError when there is no such session."""
     place = place_to_look(state, environment)
-    report = report_of_journals(journals_of(place, session, last))
+    paths = journals_of(place, session, last)
+    with _kept():
+        report = report_of_journals(paths)
     return report, kept_at(place, report)
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """Look for no garbage meanwhile: nearly all that is read is kept to the end."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def backtest_report(run: Path) -> tuple[Report, Path]:
