@@ -140,7 +140,7 @@ def test_every_group_of_settings_is_described():
         ("modell: x", "settings.yaml:3: modell: unknown setting; did you mean model?"),
         (
             "risk: {max_position: many}",
-            "settings.yaml:3: risk.max_position: found 'many', expected a valid decimal",
+            "settings.yaml:3: risk.max_position: found 'many', expected a number",
         ),
         ("risk: {max_position: true}", "settings.yaml:3: risk.max_position: found True, expected a number"),
         ("risk: {max_position: -1}", "settings.yaml:3: risk.max_position: found -1, expected greater than 0"),
@@ -151,7 +151,7 @@ def test_every_group_of_settings_is_described():
         ),
         (
             "risk: {max_daily_loss: lots}",
-            "settings.yaml:3: risk.max_daily_loss: found 'lots', expected a valid decimal",
+            "settings.yaml:3: risk.max_daily_loss: found 'lots', expected a number",
         ),
         ("risk: {max_drawdown: 0}", "settings.yaml:3: risk.max_drawdown: found 0, expected greater than 0"),
         (

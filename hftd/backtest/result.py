@@ -79,6 +79,8 @@ def load(folder: Path) -> Result:
 
     try:
         summary = json.loads((folder / SUMMARY_FILE).read_text())
+    except FileNotFoundError as error:
+        raise DataError(f"{folder}: no result of a backtest there; hftd backtest --out DIR writes one") from error
     except (OSError, ValueError) as error:
         raise DataError(f"{folder}: no result of a backtest there: {SUMMARY_FILE} cannot be read: {error}") from error
     found = {name: folder / f"{name}.parquet" for name in TABLES}

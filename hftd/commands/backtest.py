@@ -138,7 +138,11 @@ def money(value: float) -> str:
 
 
 def percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:+.2f} %"
+    return "-" if value is None else f"{100 * value:+.3f} %"
+
+
+def won(rate: float | None) -> str:
+    return "" if rate is None else f", {rate:.1%} of them won"
 
 
 def figure(value: float | None) -> str:
@@ -166,7 +170,7 @@ def summary_rows(summary: Summary) -> list[tuple[str, str]]:
         ("slippage", money(summary["slippage"])),
         ("Sharpe", figure(figures["sharpe"])),
         ("drawdown", percent(figures["max_drawdown"])),
-        ("trades", f"{figures['trades']:,} closed, {percent(figures['win_rate'])[1:]} of them won"),
+        ("trades", f"{figures['trades']:,.0f} closed{won(figures['win_rate'])}"),
         ("speed", f"{speed_of(summary)}, {summary['driver']} driver"),
     ]
 

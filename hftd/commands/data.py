@@ -212,7 +212,9 @@ def report_text(report: Report) -> str:
 def _verdict(report: Report) -> str:
     counts = {level: sum(finding.level == level for finding in report.findings) for level in (ERROR, WARNING)}
     if report.written:
-        return "cleaned: what is listed as an error was left out or put in order" if counts[ERROR] else "clean"
+        if counts[ERROR]:
+            return "cleaned: what is listed as an error was left out or put in order"
+        return "nothing had to be left out" + (": the rows of a warning stay" if counts[WARNING] else "")
     return "fit to use" if not counts[ERROR] else "not fit to use as it is: hftd data import cleans it"
 
 

@@ -17,6 +17,8 @@ LOOK_S = 0.2
 """How often a journal that is followed is looked at."""
 UNSAID = frozenset({"kind", "time_ns"})
 """Fields of a body that the line says already."""
+NOTHING_YET = frozenset({"quantity", "price", "filled_quantity"})
+"""Fields of a report that are 0 until something was filled."""
 
 
 def chosen_journal(state: Path | None, environment: Mapping[str, str], session: str | None) -> Path:
@@ -77,16 +79,43 @@ def _row_of(entry: Entry) -> dict[str, Any]:
 
 
 def _line_of(entry: Entry) -> str:
-    said = " ".join(f"{name}={value}" for name, value in _leaves(entry.body))
+    said = " ".join(_words_of(entry.body))
     if entry.command:
         return f"{'':6}  {'':8}    -> {entry.kind:22} {said}"
-    return f"{entry.sequence:6}  {datetime_of(entry.time_ns).astimezone(NEW_YORK):%H:%M:%S}  {entry.kind:26} {said}"
+    return f"{entry.sequence:6}  {_clock(entry.time_ns)}  {entry.kind:26} {said}"
+
+
+def _words_of(body: Mapping[str, Any]) -> Iterator[str]:
+    """What a report says first, then its figures, then the names of orders and executions."""
+    fields = list(_leaves({name: value for name, value in body.items() if name not in UNSAID}))
+    yield from (value for name, value in fields if name == "kind")
+    yield from (_word(name, value) for name, value in fields if name != "kind" and not _is_name(name))
+    yield from (_word(name, value) for name, value in fields if _is_name(name))
 
 
 def _leaves(body: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Fields and those within fields, without what is said already."""
+    """Fields and those within fields, without what says nothing."""
     for name, value in body.items():
         if isinstance(value, dict):
             yield from _leaves(value)
-        elif name not in UNSAID and value not in (None, "", []):
+        elif name != "time_ns" and value not in (None, "", []) and not (name in NOTHING_YET and value == "0"):
             yield name, value
+
+
+def _is_name(field: str) -> bool:
+    return field.endswith("_id") and field != "model_id"
+
+
+def _word(name: str, value: Any) -> str:
+    if name.endswith("_ns") and isinstance(value, int):
+        return f"{name.removesuffix('_ns')}={_clock(value)}"
+    if name == "fingerprint":
+        value = value[:12]
+    if isinstance(value, float):
+        value = round(value, 4)
+    return f'{name}="{value}"' if " " in str(value) else f"{name}={value}"
+
+
+def _clock(time_ns: int) -> str:
+    """The time in New York."""
+    return f"{datetime_of(time_ns).astimezone(NEW_YORK):%H:%M:%S}"

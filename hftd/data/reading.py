@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from hftd.data.rows import Kind, needed
 from hftd.domain.convert import MINUTE_NS
 from hftd.errors import DataError
-from hftd.wording import suggestion
+from hftd.wording import nearest, suggestion
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "timestamp": ("time_ns", "datetime", "date_time", "time", "date", "ts", "t"),
@@ -179,7 +179,8 @@ def _zone(file: Path, name: str, column: Any, reading: Reading) -> str:
     try:
         return ZoneInfo(reading.time_zone).key
     except (KeyError, ValueError, OSError) as error:
-        raise DataError(f"data.time_zone: there is no time zone {reading.time_zone!r}; an example: UTC") from error
+        near = nearest(reading.time_zone, available_timezones()) or "UTC"
+        raise DataError(f"data.time_zone: there is no time zone {reading.time_zone!r}; did you mean {near}?") from error
 
 
 def _counted(file: Path, name: str, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -8,7 +8,15 @@ from decimal import Decimal
 
 from hftd.domain.commands import Command, OrderRefused, SignalRaised, SubmitOrder
 from hftd.domain.convert import decimal_of
-from hftd.domain.events import BarReceived, Event, OrderReported, PortfolioCarried, PrintQuarantined, SessionClosed
+from hftd.domain.events import (
+    BarReceived,
+    Event,
+    OrderReported,
+    PortfolioCarried,
+    PrintQuarantined,
+    SessionClosed,
+    SessionOpened,
+)
 from hftd.domain.orders import ReportKind
 
 FILLS = (ReportKind.FILL, ReportKind.PARTIAL_FILL)
@@ -16,10 +24,12 @@ FILLS = (ReportKind.FILL, ReportKind.PARTIAL_FILL)
 
 @dataclass(slots=True)
 class Tally:
-    """Counts over any number of sessions. `slippage` is dollars lost (positive) against the price at the decision."""
+    """Counts over any number of sessions. `slippage` is dollars lost (positive) against the price at the decision. Bars
+    that were shown to warm up, before a session opened, are no bars of it."""
 
     sessions: int = 0
     bars: int = 0
+    warm_up_bars: int = 0
     late_bars: int = 0
     quarantined: int = 0
     signals: Counter[str] = field(default_factory=Counter)
@@ -32,10 +42,13 @@ class Tally:
     _executions: set[str] = field(default_factory=set)
     _exits: set[str] = field(default_factory=set)
     _closed: date | None = None
+    _is_before_open: bool = False
 
     def add(self, event: Event, commands: Iterable[Command]) -> None:
         """Count one step."""
         match event:
+            case BarReceived() if self._is_before_open:
+                self.warm_up_bars += 1
             case BarReceived(late=late):
                 self.bars += 1
                 self.late_bars += late
@@ -45,6 +58,9 @@ class Tally:
                 self._sent.clear()
                 self._exits.clear()
                 self._executions.clear()
+                self._is_before_open = True
+            case SessionOpened():
+                self._is_before_open = False
             case SessionClosed(session=session):
                 self.sessions += session.day != self._closed
                 self._closed = session.day

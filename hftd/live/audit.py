@@ -7,7 +7,7 @@ import structlog
 
 from hftd.broker.base import Broker
 from hftd.clock import Clock
-from hftd.domain.convert import MINUTE_NS, text_of
+from hftd.domain.convert import MINUTE_NS, cents, text_of
 from hftd.domain.orders import OrderStatus
 from hftd.errors import BrokerError
 from hftd.live.catching_up import CatchUp
@@ -61,7 +61,7 @@ class Audit:
         held = {position.symbol: position.quantity - by_hand.get(position.symbol, 0) for position in positions}
         theirs = {symbol: quantity for symbol, quantity in held.items() if symbol in self._symbols and quantity}
         if theirs == engine.positions and account.cash == engine.cash:
-            log.info("account.agrees", cash=text_of(account.cash), positions=len(theirs))
+            log.info("account.agrees", cash=f"{cents(account.cash):,}", positions=len(theirs))
         else:
             log.warning(
                 "account.differs",

@@ -119,5 +119,5 @@ def ask(path: Path, what: str, within_s: float = TIMEOUT_S, **arguments: Any) ->
     except (TimeoutError, ValueError) as error:
         raise StateError(f"{path}: the daemon did not answer within {within_s:.0f} s; see its log") from error
     if "error" in reply:
-        raise StateError(f"{path}: the daemon answered: {reply['error']}")
+        raise StateError(f"the daemon answered: {reply['error']}")
     return reply["answer"]

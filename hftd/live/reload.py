@@ -164,8 +164,11 @@ class Reloader(Service):
         slots = [slot for slot in trader.engine.models if candidate_id(slot) in trader.engine.shadows] if trader else []
         wanted = [slot for slot in slots if model_id in ("", slot)]
         if trader is None or len(wanted) != 1:
-            known = ", ".join(slots) or "there is none"
-            raise StateError(f"which candidate is to be promoted? candidates: {known}")
+            if not slots:
+                raise StateError(
+                    "no candidate decides on paper; the setting promote_after makes one of a changed model"
+                )
+            raise StateError(f"no candidate for {model_id or 'one place alone'}; candidates are for {', '.join(slots)}")
         change = _promotion(trader.engine, wanted[0], "promoted by hand")
         self._take(None, [change])
         return self._told([change])
@@ -324,8 +327,11 @@ def with_model(settings: Settings, name: str, parameters: dict[str, Any], slot: 
     slot = slot or (name if name in names else names[0])
     if slot not in names:
         raise SettingsError(f"no model {slot} runs; expected one of {', '.join(names)}")
+    path: tuple[str | int, ...] = ("model",) if settings.model is not None else ("models", names.index(slot))
+    given = [(*path, "name"), *((*path, "parameters", parameter) for parameter in parameters)]
     if slot == name:
         parameters = next(model for model in chosen if model.name == name).parameters | parameters
+    settings = settings.retold("hftd swap", *given)
     fields = {"name": name, "parameters": parameters}
     if settings.model is not None:
         return settings.model_copy(update={"model": settings.model.model_copy(update=fields)})

@@ -42,8 +42,8 @@ class LoadedModel:
 
     @property
     def description(self) -> str:
-        """The first line of the model's docstring, "" when it has none."""
-        return (self.cls.__doc__ or "").strip().partition("\n")[0]
+        """The first paragraph of the model's docstring in one line, "" when it has none."""
+        return " ".join((self.cls.__doc__ or "").strip().partition("\n\n")[0].split())
 
 
 # Finding -------------------------------------------------------------------------------------------------------------

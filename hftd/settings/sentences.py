@@ -85,5 +85,11 @@ def _expected(problem: dict[str, Any]) -> str:
             return "expected a list, like [SPY, QQQ]"
         case "value_error":
             return message
+        case "int_parsing" | "int_type" | "int_from_float":
+            return "expected a whole number"
+        case "decimal_parsing" | "decimal_type" | "float_parsing" | "float_type":
+            return "expected a number"
+        case "bool_parsing" | "bool_type":
+            return "expected true or false"
     text = re.sub(r"^(Input|Tuple|String|Decimal input|Value) should (be|have) ", "", message)
     return f"expected {text}"

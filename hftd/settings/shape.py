@@ -409,6 +409,12 @@ class Settings(Section):
                 return origin
         return "default"
 
+    def retold(self, origin: str, *paths: Place) -> "Settings":
+        """The same, but that values at `paths` were given by `origin`."""
+        same = self.model_copy()
+        same._origins = self._origins | dict.fromkeys(paths, origin)
+        return same
+
     @property
     def chosen_models(self) -> tuple[ChosenModel, ...]:
         """The models to run, one or several, each with its symbols."""

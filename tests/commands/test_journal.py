@@ -55,6 +55,8 @@ def test_a_session_is_told_in_order_with_what_followed(home: Home) -> None:
     ]
     assert words[1].startswith("2 09:31:00 bar.received") and "volume=1700" in words[1]
     assert "reason=because" in words[2]
+    assert words[0].endswith("session.opened open=09:30:00 close=16:00:00 day=2019-02-11")
+    assert words[4].endswith("order.reported new client_order_id=hftd-20190211-SPY-1")
 
 
 def test_one_order_with_what_led_to_it(home: Home) -> None:

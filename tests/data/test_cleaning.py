@@ -86,6 +86,7 @@ def test_import_leaves_faults_out_and_puts_the_rest_in_order(tmp_path: Path) -> 
     assert not check_data([clean], Reading()).findings
     assert [path.name for path in clean.parent.iterdir()] == ["bars.parquet"]
     assert info_of([clean], Reading())[0]["rows"] == 390
+    assert report_text(report).endswith("cleaned: what is listed as an error was left out or put in order")
     with pytest.raises(DataError, match="read and written at once"):
         import_data([clean], clean.parent, Reading())
 
@@ -135,6 +136,16 @@ def test_options_lie_over_the_settings(tmp_path: Path) -> None:
     assert reading == Reading({"close": "C", "open": "First"}, "Asia/Tokyo", "", "end", "", 0)
     with pytest.raises(SettingsError, match=r"no column clse; did you mean close\?"):
         reading_of(file, {}, {"columns": ["clse=C"]})
+
+
+def test_a_gap_is_no_reason_to_leave_anything_out_nor_to_call_it_clean(tmp_path: Path) -> None:
+    report = import_data([written(tmp_path, *DAY[:3], name="SPY.csv")], tmp_path / "into", NEW_YORK)
+    assert report_text(report).endswith("387 of 390\nnothing had to be left out: the rows of a warning stay")
+
+
+def test_an_unknown_time_zone_is_told_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no time zone 'New_York'; did you mean America/New_York"):
+        check_data([written(tmp_path, *DAY)], Reading(time_zone="New_York"))
 
 
 def test_the_commands(make_home: MakeHome, tmp_path: Path) -> None:

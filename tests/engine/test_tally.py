@@ -1,7 +1,7 @@
 from decimal import Decimal
 
 from hftd.domain.commands import SubmitOrder
-from hftd.domain.events import OrderReported, SessionClosed
+from hftd.domain.events import OrderReported, PortfolioCarried, SessionClosed, SessionOpened
 from hftd.domain.intents import buy, sell
 from hftd.domain.orders import ExecutionReport, OrderRequest, ReportKind, Side
 from hftd.engine.risk import Limits
@@ -50,6 +50,20 @@ def test_a_session_is_counted():
     assert (dict(tally.signals), tally.orders) == ({"buy": 2, "sell": 2}, 3)
     assert (tally.fills, tally.refused, tally.rejected) == (3, 1, 1)
     assert tally.slippage == Decimal("0.10") * 3 - Decimal("0.10") * 2 + Decimal("0.50") * 5
+
+
+def test_bars_that_warm_a_model_up_are_no_bars_of_the_session():
+    tally = Tally()
+    warm, traded = bar_event(-5, late=True), bar_event(0)
+    for event in (
+        PortfolioCarried(OPEN_NS, Decimal(1000)),
+        warm,
+        SessionOpened(OPEN_NS, SESSION),
+        traded,
+        bar_event(1, late=True),
+    ):
+        tally.add(event, [])
+    assert (tally.warm_up_bars, tally.bars, tally.late_bars) == (1, 2, 1)
 
 
 def test_without_a_price_at_the_decision_no_slippage_is_counted():

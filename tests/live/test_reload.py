@@ -149,7 +149,10 @@ def test_by_hand(home, start):
     assert told.status == 0, told
     running.wait_for("reason=seller")
     refused = home.run("swap", "nothing")
-    assert refused.status == 1 and "no model nothing" in refused.log
+    assert refused.status == 1 and "hftd: the daemon answered: hftd swap: no model nothing in" in refused.log
+    refused = home.run("swap", "other", "--param", "quantty=2")
+    assert "hftd swap: parameter quantty: unknown; did you mean quantity?" in refused.log
+    assert "no candidate decides on paper" in home.run("promote").log
     assert home.run("swap", "other", "--param", "quantity").status == 2
     assert running.end().status == 0
     (swap,) = home.events(ModelSwapped)
