@@ -52,7 +52,7 @@ $(VENV)/bin/python:
 
 # Byte code is made here once: pip may be told not to, and then the first start would take seconds.
 $(VENV)/run.stamp: requirements.lock pyproject.toml | $(VENV)/bin/python
-	@echo "installing into $(VENV) ..."
+	@echo "installing into $(VENV), which takes a minute or two ..."
 	@$(PIP) install -q --require-hashes -r requirements.lock
 	@$(PIP) install -q --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib hftd || true
