@@ -31,10 +31,10 @@ SYSTEM_STATE = Path("/var/lib/hftd")
 
 
 def place_to_look(option: str | Path | None, environment: Mapping[str, str]) -> Path:
-    """The state directory to read of: that of `state_path`, else the system service's when nothing is there."""
+    """The state directory to read of: that of `state_path`, else the system service's when no daemon ever ran there."""
     own = state_path(option, environment)
     is_named = bool(option or environment.get("HFTD_STATE") or environment.get("STATE_DIRECTORY"))
-    return own if is_named or own.is_dir() or not os.path.isdir(SYSTEM_STATE) else SYSTEM_STATE
+    return own if is_named or (own / LOCK_NAME).exists() or not os.path.isdir(SYSTEM_STATE) else SYSTEM_STATE
 
 
 def state_directory(option: str | Path | None = None, environment: Mapping[str, str] = os.environ) -> Path:

@@ -286,6 +286,8 @@ def test_wrong_keys_end_the_daemon_at_once(home: Home) -> None:
     assert "Traceback" not in ended.log and "wrong" not in ended.log
     checked = home.run("check", **exchange.broker(APCA_API_SECRET_KEY="wrong"))
     assert checked.status == 78 and "Traceback" not in checked.log
+    checked = home.run("check", **exchange.broker())
+    assert checked.status == 0 and "keeps time of its own" in checked.out, checked
     assert exchange.running.end().status == 0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hftd.errors import StateError
-from hftd.state import free_bytes, holder, lock, state_directory, state_path
+from hftd.state import free_bytes, holder, lock, place_to_look, state_directory, state_path
 
 HOLD = """
 import sys
@@ -37,6 +37,18 @@ def test_the_directory_is_the_first_that_is_named():
         del environment[name]
     assert state_path(None, environment) == Path.home() / ".local/state/hftd"
     assert state_path(None, {"XDG_STATE_HOME": "relative"}) == Path.home() / ".local/state/hftd"
+
+
+def test_the_system_services_is_read_until_a_daemon_has_run_on_ones_own(tmp_path, monkeypatch):
+    system, environment = tmp_path / "system", {"XDG_STATE_HOME": str(tmp_path)}
+    monkeypatch.setattr("hftd.state.SYSTEM_STATE", system)
+    own = state_directory(None, environment)
+    assert place_to_look(None, environment) == own
+    system.mkdir()
+    assert place_to_look(None, environment) == system
+    assert place_to_look(tmp_path / "named", environment) == tmp_path / "named"
+    with lock(own):
+        assert place_to_look(None, environment) == own
 
 
 def test_the_directory_is_made_for_its_user_alone(tmp_path):

@@ -82,7 +82,12 @@ def _arguments(command: Any) -> list[Any]:
 
 
 def commands_page() -> str:
-    lines = ["# Commands", "", "Data go to standard output, logs to standard error. `--help` of each says the same."]
+    lines = [
+        "# Commands",
+        "",
+        "Data go to standard output, logs to standard error. `--help` of each says the same, as does "
+        "`man hftd` of an installed hftd. `hftd --install-completion` lets your shell complete commands and options.",
+    ]
     for name, command in commands():
         lines += ["", f"## {name}", "", f"    {usage_of(name, command)}", "", *_help_lines(command)]
         if options_of(command):

@@ -17,7 +17,7 @@ from hftd.domain.convert import datetime_of
 from hftd.errors import HftdError, StateError
 from hftd.model.verify import VerifiedModel, verified
 from hftd.settings import Settings, find_settings_file, load_settings, settings_table
-from hftd.state import free_bytes, holder, state_directory
+from hftd.state import free_bytes, holder, place_to_look, state_directory
 
 LEAST_FREE_BYTES = 200_000_000
 """A session's journal takes tens of megabytes; with less than this a full disk is near."""
@@ -113,7 +113,7 @@ def check_models(found: Found) -> str:
 
 
 def check_state(found: Found) -> str:
-    found.state = state_directory(found.state_option, found.environment)
+    found.state = state_directory(place_to_look(found.state_option, found.environment))
     free = free_bytes(found.state)
     if free < LEAST_FREE_BYTES:
         raise StateError(

@@ -236,12 +236,15 @@ def _run(command: Sequence[str]) -> None:
 def installed_text(places: Places) -> str:
     """The three commands of the owner, and where things are."""
     sudo, user = ("", " --user") if places.for_user else ("sudo ", "")
+    needed = {
+        f"{sudo}systemctl{user} enable --now hftd": "start it, now and at each boot",
+        f"journalctl{user} -u hftd -f": "what it does",
+        f"{sudo}hftd status": "how it stands",
+    }
     lines = [
         f"installed in {places.prefix}; settings and models in {places.configuration}",
         "",
-        f"    {sudo}systemctl{user} enable --now hftd     # start it, now and at each boot",
-        f"    journalctl{user} -u hftd -f                 # what it does",
-        f"    {sudo}hftd status                           # how it stands",
+        *(f"    {command:{max(map(len, needed))}}  # {what}" for command, what in needed.items()),
         "",
         f"After a change of settings or models: {sudo}systemctl{user} reload hftd. After an upgrade: restart.",
     ]

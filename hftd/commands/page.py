@@ -17,7 +17,7 @@ from hftd.errors import CredentialsError, HftdError, StateError
 from hftd.live.control import ask_first, sockets_to_ask
 from hftd.live.endings import when_told_to_end
 from hftd.live.recovery import reviewer_of
-from hftd.state import state_path
+from hftd.state import place_to_look
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def _line_of_input() -> bytes:
 
 
 def _page(state: Path | None, token: str | None) -> Page:
-    place = state_path(state, os.environ)
+    place = place_to_look(state, os.environ)
     sockets = sockets_to_ask(state, place, os.environ)
 
     async def ask(what: str, **arguments: Any) -> Any:

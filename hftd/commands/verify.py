@@ -11,14 +11,14 @@ from hftd.journal import Journal
 from hftd.live.recorder import records_folder
 from hftd.live.verification import Receipt, verify_session
 from hftd.settings import Settings, find_settings_file, load_settings
-from hftd.state import state_path
+from hftd.state import place_to_look
 
 
 def verify(
     settings: Path | None, state: Path | None, environment: Mapping[str, str], session: str | None, data: Path | None
 ) -> Receipt:
     """Verify a session, the last one by default, and keep the receipt in STATE/receipts."""
-    place = state_path(state, environment)
+    place = place_to_look(state, environment)
     path = chosen_journal(state, environment, session)
     chosen = _settings_of(path, settings, environment)
     receipt = verify_session(path, place, chosen, data or _data_of(place, path.stem, chosen))
