@@ -16,6 +16,7 @@ from hftd.errors import BrokerUnavailable
 from hftd.live.embedded import EmbeddedExchange, exchange_arguments
 from hftd.live.systemd import Notifier
 from hftd.settings import Settings
+from hftd.settings.shape import BrokerSettings
 
 log = structlog.get_logger()
 
@@ -50,17 +51,29 @@ def keys_of(environment: Mapping[str, str]) -> Keys:
     return find_keys(environment)
 
 
-def real_broker(settings: Settings, keys: Keys) -> Broker:
-    """The adapter for a broker that somebody else runs, on wall time. Light until it is used."""
+def _simulated_elsewhere(broker: BrokerSettings, keys: Keys) -> Broker:
     from hftd.broker.alpaca import AlpacaBroker
-    from hftd.broker.endpoints import alpaca_endpoints, exchange_endpoints
+    from hftd.broker.endpoints import exchange_endpoints
 
-    broker = settings.broker
-    if broker.name == "simulated":
-        assert broker.url is not None
-        return AlpacaBroker(exchange_endpoints(broker.url, broker.feed), keys)
+    assert broker.url is not None
+    return AlpacaBroker(exchange_endpoints(broker.url, broker.feed), keys)
+
+
+def _alpaca(broker: BrokerSettings, keys: Keys) -> Broker:
+    from hftd.broker.alpaca import AlpacaBroker
+    from hftd.broker.endpoints import alpaca_endpoints
+
     endpoints = alpaca_endpoints(broker.feed, broker.url) if broker.url else alpaca_endpoints(broker.feed)
     return AlpacaBroker(endpoints, keys)
+
+
+BROKERS: Mapping[str, Callable[[BrokerSettings, Keys], Broker]] = {"simulated": _simulated_elsewhere, "alpaca": _alpaca}
+"""How each broker that somebody else runs is made, by its name in the settings; each imports what it needs then."""
+
+
+def real_broker(settings: Settings, keys: Keys) -> Broker:
+    """The adapter for a broker that somebody else runs, on wall time. Light until it is used."""
+    return BROKERS[settings.broker.name](settings.broker, keys)
 
 
 @asynccontextmanager
@@ -78,7 +91,7 @@ async def connect_to(
     """
     async with AsyncExitStack() as stack:
         preloading = asyncio.create_task(asyncio.to_thread(_preload))
-        if settings.broker.name == "alpaca":
+        if settings.broker.name != "simulated":
             yield Connection(real_broker(settings, keys_of(environment)), WallClock(), _never)
         elif settings.broker.url is not None:
             keys = keys_of(environment)

@@ -109,8 +109,8 @@ def _open_doors(layer: Layer) -> list[str]:
 
 def _foreign_exchange(values: dict[str, Any]) -> list[str]:
     """Why time and prices are not ours to choose, in a list of one; empty when they are."""
-    if _at(values, "broker", "name") == "alpaca":
-        return ["the broker is alpaca"]
+    if (name := _at(values, "broker", "name")) not in (None, "simulated"):
+        return [f"the broker is {name}"]
     return ["broker.url names another"] if _at(values, "broker", "url") else []
 
 
