@@ -39,8 +39,14 @@ LOCKSTEP_SPEED = 3600.0
 SOCKET_SPEED = 60.0
 FOREIGN = ("HFTD_", "APCA_", "ALPACA_", "STATE_", "RUNTIME_", "CREDENTIALS_", "NOTIFY_", "WATCHDOG_", "JOURNAL_")
 """Beginnings of variables that are the running daemon's own business."""
-FIRST = {"reconcile.asked": "order.answered", "reconcile.resending": "order.sending"}
+FIRST = {
+    "reconcile.asked": "order.answered",
+    "reconcile.resending": "order.sending",
+    "change.taken": "session.opened",
+}
 """Points that are passed only after a restart from another one."""
+AFTER_A_CHANGE = frozenset({"change.taken"})
+"""Points that are passed only when settings have changed while the daemon was down."""
 SLOW_POINTS = frozenset({"order.left"})
 """Points that are passed only without lockstep."""
 LIFE_S = 45.0
@@ -245,7 +251,8 @@ async def _killed_at(drill: Drill, point: str, speed: float) -> Result:
     async with await _open_exchange(drill, point, speed) as running:
         place = Place(drill, point, running)
         for armed in filter(None, (FIRST.get(point), point)):
-            status = await _end_of(await place.start(**{VARIABLE: armed}))
+            change = _changed(drill.settings) if armed in AFTER_A_CHANGE else {}
+            status = await _end_of(await place.start(**{VARIABLE: armed}, **change))
             if status in (0, None):
                 return Result(fault, not_reached=True)
             if status != -signal.SIGKILL:
@@ -267,6 +274,11 @@ async def _killed_at(drill: Drill, point: str, speed: float) -> Result:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
+
+
+def _changed(settings: Settings) -> dict[str, str]:
+    """Variables that change a limit, and nothing that a model notices."""
+    return {"HFTD_RISK__MAX_ORDERS_PER_MINUTE": str(settings.risk.max_orders_per_minute + 1)}
 
 
 async def _end_of(child: Child) -> int | None:

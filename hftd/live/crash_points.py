@@ -32,6 +32,7 @@ CRASH_POINTS = {
     "order.answered": "the broker's answer has arrived, it is not in the journal",
     "cancel.sending": "a cancellation is about to leave",
     "cancel.answered": "the answer to a cancellation has arrived, it is not in the journal",
+    "change.taken": "another model or other limits decide, for which settings is not noted yet",
     "session.closed": "the session is closed, the last reports are still awaited",
     "session.settled": "everything sent was answered, the journal is still open",
     "journal.closed": "the session's journal is closed",

@@ -104,10 +104,14 @@ HELD = """if bars <= 4: return buy(3, bar.symbol)
 
 AT_START = ("journal.opened", "portfolio.carried")
 AT_RESTART = ("session.recovered", "reconcile.done", "backfill.done")
-AT_EVENTS = ("session.opened", "event.appended", "event.committed", "event.stepped", "commands.written")
+AT_EVENTS = ("session.opened", "event.appended", "event.committed", "event.stepped", "commands.written", "change.taken")
 AT_ORDERS = ("order.sending", "reconcile.resending", "order.answered", "reconcile.asked", "report.committed")
 AT_CANCELS = ("cancel.sending", "cancel.answered")
 AT_CLOSE = ("session.closed", "session.settled", "journal.closed")
+
+
+CHANGED = {"change.taken": {"HFTD_RISK__MAX_ORDERS_PER_MINUTE": "101"}}
+"""Points that are passed when settings have changed while the daemon was down."""
 
 
 class Scenario(NamedTuple):
@@ -192,7 +196,7 @@ async def test_killed_anywhere_in_any_state_of_orders(home: Home, nursery: Nurse
                 return await (await nursery.start(wanted)).ended()
 
         for point in scenario.points:
-            status = await live(HFTD_CRASH_AT=point)
+            status = await live(HFTD_CRASH_AT=point, **CHANGED.get(point, {}))
             assert status == -signal.SIGKILL, f"{point}: exit status {status}\n{log.read_text()[-4000:]}"
         assert await live() == 0, log.read_text()[-4000:]
         audit = await audit_of(home, running)

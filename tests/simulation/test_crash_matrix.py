@@ -8,6 +8,8 @@ every run, all of them with HFTD_CRASH_MATRIX=all. Processes are killed in earne
 
 import asyncio
 import os
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,10 +18,15 @@ from hftd.broker.base import Feed
 from hftd.domain.convert import MINUTE_NS, SECOND_NS
 from hftd.domain.orders import OrderStatus, ReportKind
 from hftd.engine.engine import Engine
+from hftd.engine.risk import Limits
 from hftd.journal import Journal, journal_path
 from hftd.live import crash_points
 from hftd.live.crash_points import CRASH_POINTS
 from hftd.live.recovery import reviewed
+from hftd.live.reload import Reloader
+from hftd.live.services import Service
+from hftd.live.systemd import Notifier
+from hftd.settings import Settings
 from tests.simulation.faulty_broker import FEEDS
 from tests.simulation.invariants import problems_of
 from tests.simulation.world import MODELS, SYMBOLS, World
@@ -50,6 +57,7 @@ AT_RESTART = (
     "reconcile.resending",
     "reconcile.done",
     "backfill.done",
+    "change.taken",
 )
 """Points that come after a restart only, or mean something only then: the daemon dies twice."""
 AT_CLOSE = ("session.closed", "session.settled", "journal.closed")
@@ -94,6 +102,17 @@ class Doomed(World):
 
     def _arm(self) -> None:
         crash_points._armed = self.deaths[0] if self.deaths else None
+
+    def services(self) -> Iterable[Service]:
+        """Where a change is to be taken, who takes it."""
+        settings = Settings.model_construct()
+        reloader = Reloader(settings, lambda: settings, lambda _: self.daemon.plan, Notifier(""))
+        return (reloader,) if self.point == "change.taken" else ()
+
+    def limits(self) -> Limits:
+        """Where a change is to be taken, one for each life."""
+        limits = super().limits()
+        return replace(limits, max_orders_per_minute=30 + self.lives) if self.point == "change.taken" else limits
 
     def pass_point(self) -> None:
         """Called in the place of a SIGKILL."""

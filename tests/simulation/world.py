@@ -3,7 +3,7 @@
 import asyncio
 import random
 import shutil
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -28,6 +28,7 @@ from hftd.exchange.venue.settings import VenueSettings
 from hftd.journal import Journal, journal_path
 from hftd.live.daemon import Daemon, Outcome, Plan
 from hftd.live.recovery import Step, steps_of
+from hftd.live.services import Service
 from hftd.live.systemd import Notifier
 from hftd.model.parameters import build
 from tests.live.walking import Timetable
@@ -164,20 +165,33 @@ class World:
         self.lives += 1
         self.line = FaultyBroker(self.broker, self.weather, self.dice, self.truth, self.clock, self.sent)
         lockstep = (self.broker.connect_clock, self.broker.release) if self.in_lockstep else ()
-        self.daemon = Daemon(self._plan(), self.line, self.clock, self.calendar, Notifier(""), *lockstep)
+        services = self.services()
+        self.daemon = Daemon(
+            self._plan(), self.line, self.clock, self.calendar, Notifier(""), *lockstep, services=services
+        )
         self.living = asyncio.create_task(self.daemon.run())
+
+    def services(self) -> Iterable[Service]:
+        """What lives beside the daemon's trading."""
+        return ()
+
+    def limits(self) -> Limits:
+        """What the next daemon is to keep to."""
+        return Limits(Decimal(20), Decimal(100_000), 30, self.flatten_ns)
 
     def _plan(self) -> Plan:
         return Plan(
             state=self.journals,
             run_id="0011223344556677",
             symbols=self.symbols,
-            limits=Limits(Decimal(20), Decimal(100_000), 30, self.flatten_ns),
+            limits=self.limits(),
             late_after_s=LATE_AFTER_S,
             make_models=lambda: [
-                RunningModel(name, build(Erratic, {"step_cents": 3 + number}), "fingerprint", self.symbols, {})
+                RunningModel(name, build(Erratic, parameters), "fingerprint", self.symbols, parameters)
                 for number, name in enumerate(self.models)
+                for parameters in [{"step_cents": 3 + number}]
             ],
+            load=lambda event: build(Erratic, event.parameters),
         )
 
     async def stop(self) -> None:
