@@ -34,7 +34,7 @@ from hftd.live.reconcile import (
     position_differences,
     stray_orders,
 )
-from hftd.live.recovery import begun_last, reviewed
+from hftd.live.recovery import last_begun, reviewed
 from hftd.live.trader import Trader
 
 log = structlog.get_logger()
@@ -165,14 +165,14 @@ class CatchUp:
         Those that are still open are cancelled: nobody would hear of their fills. Returns that session's engine, None
         when there was nothing to do.
         """
-        path = begun_last(state)
-        if path is None or path == before:
+        last = last_begun(state)
+        if last is None:
             return None
-        with Journal.read(path) as reader:
-            engine = reviewed(reader)
-        if not engine.unsettled:
+        with last:
+            engine = reviewed(last) if last.path != before else None
+        if engine is None or not engine.unsettled:
             return None
-        with Journal.open(path, engine.session, run_id) as journal:
+        with Journal.open(last.path, engine.session, run_id) as journal:
             asked: set[str] = set()
             while left := [order for order in engine.unsettled if order.request.client_order_id not in asked]:
                 for order in left:  # whose answers may tell of exits that nobody knew of

@@ -90,7 +90,7 @@ async def connect_to(
     `notifier` is told of an exchange that is away and waited for. With `may_hold` a fast exchange waits for us.
     """
     async with AsyncExitStack() as stack:
-        preloading = asyncio.create_task(asyncio.to_thread(_preload))
+        preloading = preload()
         if settings.broker.name != "simulated":
             yield Connection(real_broker(settings, keys_of(environment)), WallClock(), _never)
         elif settings.broker.url is not None:
@@ -111,8 +111,14 @@ async def connect_to(
             )
 
 
-def _preload() -> None:
-    """Import what the adapter needs while the exchange starts."""
+def preload() -> asyncio.Future[None]:
+    """Begin to import what the adapter needs, in a thread: there is time while models are tried and an exchange starts.
+    Once is enough, again does no harm."""
+    return asyncio.get_running_loop().run_in_executor(None, _import_adapter)
+
+
+def _import_adapter() -> None:
+    import hftd.broker.simulated
     from hftd.broker.library import preload
 
     preload()

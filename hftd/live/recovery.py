@@ -172,35 +172,37 @@ def session_of(unknown: Session, steps: Iterable[Step]) -> Session:
     return next(hours, unknown)
 
 
-def begun_last(state: Path) -> Path | None:
-    """The newest journal that holds an event: one may have been opened and then nothing more."""
+def last_begun(state: Path) -> Reader | None:
+    """The newest journal that holds an event, to be closed by whoever asked: one may have been opened, and then nothing
+    more. Opening it again would cost what SQLite pays for the log that a killed writer has left."""
     for path in journals(state):
-        with Journal.read(path) as journal:
-            if journal.has_events():
-                return path
+        journal = Journal.read(path)
+        if journal.has_events():
+            return journal
+        journal.close()
     return None
 
 
 def check_account(state: Path, account_id: str) -> None:
     """Raise StateError when the last session was traded on another account: nothing of it would be found there."""
-    path = begun_last(state)
-    if path is None:
+    journal = last_begun(state)
+    if journal is None:
         return
-    with Journal.read(path) as journal:
+    with journal:
         before = journal.meta().get("account_id", account_id)
     if before != account_id:
         raise StateError(
-            f"{path}: it is of account {before}, and the broker's keys are of account {account_id}; give each account "
-            "a state directory of its own with --state DIR, or move this journal elsewhere to begin anew"
+            f"{journal.path}: it is of account {before}, and the broker's keys are of account {account_id}; give each "
+            "account a state directory of its own with --state DIR, or move this journal elsewhere to begin anew"
         )
 
 
 def carried_at_last(state: Path) -> Carried:
     """What the last session ended with; nothing when there was none."""
-    path = begun_last(state)
-    if path is None:
+    journal = last_begun(state)
+    if journal is None:
         return Carried()
-    with Journal.read(path) as journal:
+    with journal:
         return carried_of(reviewed(journal))
 
 
@@ -209,7 +211,9 @@ def journal_between_sessions(
 ) -> None:
     """Note a halt or its end at the end of the last session's journal, from which the next session begins; before any
     session it is the first event of the `following` one. Raises StateError when it cannot be written."""
-    last = begun_last(state)
-    day = date.fromisoformat(last.stem) if last else following.day
+    last = last_begun(state)
+    if last is not None:
+        last.close()
+    day = date.fromisoformat(last.path.stem) if last else following.day
     with Journal.open(journal_path(state, day), Session(0, 0, day), run_id) as journal:
         journal.append_event(event, event.time_ns, "control")

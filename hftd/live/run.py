@@ -23,14 +23,13 @@ from hftd.errors import BrokerUnavailable, SettingsError
 from hftd.journal import run_id
 from hftd.live.alert_sender import AlertSender, addresses_of
 from hftd.live.alerts import Alerts
-from hftd.live.connection import Connection, connect_to
+from hftd.live.connection import Connection, connect_to, preload
 from hftd.live.control import ControlServer, socket_path
 from hftd.live.crash_points import arm
 from hftd.live.daemon import Daemon, Outcome, Plan
 from hftd.live.endings import when_asked_how_it_stands, when_told_to_end
 from hftd.live.library import Library
 from hftd.live.page import page_of
-from hftd.live.recorder import Recorder, overheard
 from hftd.live.reload import Reloader, reloading_answers
 from hftd.live.reports import ReportAtClose
 from hftd.live.retention import Retention, Sweeping
@@ -87,6 +86,7 @@ async def _run(
     caught: list[signal.Signals] = []
     tail = logs.Tail()
     logs.configure(settings.log.format, settings.log.level, tail=tail)
+    preload()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(page_of(settings, state))
         library, notifier = Library(state), Notifier()
@@ -97,6 +97,8 @@ async def _run(
         broker = connection.broker
         services = [reloader, *_services(settings, state, environment, connection.clock)]
         if settings.record:
+            from hftd.live.recorder import Recorder, overheard  # and with it numpy
+
             recorder = Recorder(state)
             broker = overheard(broker, recorder, plan.symbols)
             services.append(recorder)
