@@ -1,4 +1,4 @@
-"""How long a daemon that was killed in mid-session takes until it trades again: kill -9, and start it on the same state.
+"""How long a daemon killed in mid-session takes until it trades again: kill -9, and start it on the same state.
 
 The exchange lives on. Every restart reads a longer journal, of a rule that trades every symbol in every minute; what
 is timed ends with the first bar that came in time, heard after the journal was replayed and the broker was asked.

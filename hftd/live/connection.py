@@ -118,7 +118,7 @@ def preload() -> asyncio.Future[None]:
 
 
 def _import_adapter() -> None:
-    import hftd.broker.simulated
+    import hftd.broker.simulated  # noqa: F401
     from hftd.broker.library import preload
 
     preload()

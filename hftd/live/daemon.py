@@ -165,7 +165,7 @@ class Daemon:
 
     async def _one_session(self, session: Session) -> None:
         await self._hours.sleep_until_open(session)
-        if self._pump.stopping or not self._hours.is_next(session):
+        if not await self._hours.is_clock_right(session) or self._pump.stopping:
             return
         counted = session.day in self._profits  # lived through already, before the clock was set back
         prepared = await self._preparation.prepare(session, left_open=self._left_open, counted=counted)
@@ -175,11 +175,11 @@ class Daemon:
         self._pump.trader, self._pump.keeper = trader, prepared.keeper
         self._services.session_prepared(trader)
         try:
-            await self._pump.until(session.open_ns)
+            await self._pump.until(session.open_ns, unless=lambda: not self._hours.is_next(session))
             if await self._hours.is_really_open(session):
                 await self._trade(session, prepared)
             elif not self._pump.stopping:
-                await self._pump.until(session.close_ns)
+                await self._pump.until(session.close_ns, unless=lambda: not self._hours.is_next(session))
             await self._settle(prepared)
         finally:
             self._leave(trader)

@@ -22,6 +22,8 @@ LEAD_NS = MINUTE_NS
 CHECK_NS = 5 * MINUTE_NS
 """How often during a session the broker is asked whether the market is open."""
 DISAGREEMENT_RETRY_NS = 30 * SECOND_NS
+CLOCK_WRONG_S = 60.0
+"""Wall seconds between the broker's clock and ours beyond which no session is begun: it might be one of another day."""
 
 
 class Hours:
@@ -52,10 +54,33 @@ class Hours:
         """Whether `session` is still the one to wait for: a clock that was set, or a long suspension, may change it."""
         return self._calendar.next_session(self._clock.now_ns()) == session
 
-    async def is_really_open(self, session: Session) -> bool:
-        """Wait until the broker too says open; False when it never does, or when told to stop."""
+    async def is_clock_right(self, session: Session) -> bool:
+        """Wait until the broker's clock says the same as ours; False when `session` is then not the next one, or when
+        told to stop."""
         warned = False
-        while not self._pump.stopping and self._clock.now_ns() < session.close_ns:
+        while not self._pump.stopping and self.is_next(session):
+            told = await self._pump.patiently(self._broker.clock)
+            if told is None:
+                return False
+            ahead_s = (self._clock.now_ns() - told.time_ns) / SECOND_NS / self._clock.speed
+            if abs(ahead_s) <= CLOCK_WRONG_S:
+                return True
+            words = (
+                f"the machine's clock is {abs(ahead_s):.0f} s {'ahead of' if ahead_s > 0 else 'behind'} the broker's"
+            )
+            self._telling.say("waiting", f"{words}: no session is begun")
+            if not warned:
+                warned = True
+                log.error("clock.differed", ahead_s=round(ahead_s), effect="no session is begun until it is set right")
+            retry_ns = self._clock.now_ns() + DISAGREEMENT_RETRY_NS
+            await self._pump.until(retry_ns, unless=lambda: not self.is_next(session))
+        return False
+
+    async def is_really_open(self, session: Session) -> bool:
+        """Wait until the broker too says open; False when it never does, when the clock is set to another session's
+        time meanwhile, or when told to stop."""
+        warned = False
+        while not self._pump.stopping and self.is_next(session):
             told = await self._broker_clock()
             if told is not None and told.is_open:
                 return True

@@ -22,6 +22,7 @@ from tests.test_clock import SkippingLoop
 
 DAY = "2026-11-27"
 START_NS, OPEN_NS, CLOSE_NS, END_NS = (at(f"{DAY} {hour}") for hour in ("09:20", "09:30", "13:00", "13:20"))
+DAY_MINUTES = 24 * 60
 ROUNDS_MAX = 100_000
 """Far more than a session's messages need, far less than a loop that is busy waiting."""
 
@@ -83,6 +84,8 @@ CHANGES = {
     "before the open and back": [(60, -65), (70, 0)],
     "beyond the close and back": [(60, 240), (70, 0)],
     "to the night before": [(60, -720), (61, 0)],
+    "into the next session and back": [(60, 3 * DAY_MINUTES), (70, 0)],
+    "into the session before and back": [(60, -2 * DAY_MINUTES), (70, 0)],
 }
 
 
@@ -105,8 +108,20 @@ def test_no_bar_and_no_order_twice_and_no_busy_waiting(tmp_path: Path, changes: 
     assert outcome.positions == theirs and bool(theirs) == bool(withheld)  # what was withheld would have closed it
     account = asyncio.run(machine.broker.account())
     assert (outcome.cash, cents(outcome.profit)) == (account.cash, cents(account.equity) - CASH)
+    assert machine.journaled == [DAY]
     assert machine.events(DAY, SessionClosed)[-1].time_ns == CLOSE_NS
     assert not [line for line in told if line["event"] in ("account.differs", "journal.differs")]
+
+
+def test_a_clock_that_is_wrong_at_the_start_is_waited_for(tmp_path: Path):
+    """By it the session of the next working day is going on, and the broker is open: for another session."""
+    machine = Machine(tmp_path, [(-30, 3 * DAY_MINUTES), (40, 0)])
+    with capture_logs() as told:
+        outcome = skip_through(machine.live)
+    (complaint,) = [line for line in told if line["event"] == "clock.differed"]
+    assert complaint["ahead_s"] == 3 * DAY_MINUTES * 60
+    assert machine.journaled == [DAY] and outcome.tally.sessions == 1
+    assert outcome.tally.late_bars in (39, 40) and outcome.tally.orders > 0
 
 
 def test_a_session_that_was_slept_through_leaves_nothing(tmp_path: Path):
