@@ -24,7 +24,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         looking.page,
         looking.show_settings,
     ),
-    "Step in": (acting.halt, acting.swap, acting.promote, acting.resume),
+    "Step in": (acting.halt, acting.reload, acting.swap, acting.promote, acting.resume),
     "Everything else": (
         data.record,
         data.replay,

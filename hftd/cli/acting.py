@@ -44,6 +44,19 @@ def resume(
     raise typer.Exit(1 if told["halts"] else 0)
 
 
+def reload(state: StateOption = None, json: JsonOption = False) -> None:
+    """Read settings and models again: taken over as soon as they are verified, or refused, and then nothing changes.
+
+    Example: hftd reload
+    """
+    from hftd.commands.swap import changes_text
+    from hftd.commands.swap import reload as reload_settings
+    from hftd.commands.text import as_json
+
+    told = reload_settings(state, os.environ)
+    print(as_json(told) if json else changes_text(told))
+
+
 def swap(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model of models_folder")],
     param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter; may be repeated")] = None,

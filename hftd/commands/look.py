@@ -56,13 +56,12 @@ def _elsewhere(state: Path) -> str:
 
 def status_text(status: Row) -> str:
     """For people: a line, and the last session's figures."""
-    session = status["session"]
+    session, lines = status["session"], ["not running"]
     if status["running"]:
         lines = [status["line"]]
+    if status["running"] and status["phase"] != "starting":
         counted = f"{status['bars']} bars, {status['orders']} orders, {status['fills']} fills so far"
         lines.append(counted)
-    else:
-        lines = ["not running"]
     lines += [halt_text(halt) for halt in status.get("halts", [])]
     if session is not None:
         lines += [

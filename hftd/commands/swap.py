@@ -1,4 +1,4 @@
-"""`hftd swap` and `hftd promote`: asked of the running daemon."""
+"""`hftd swap`, `promote` and `reload`: asked of the running daemon."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,18 +13,25 @@ from hftd.state import state_path
 
 WITHIN_S = 60.0
 """How long verifying a model may take before the answer."""
+RELOAD_S = 150.0
+"""The same for all models; less than the service manager waits."""
 
 Answer = dict[str, Any]
 
 
 def swap(state: Path | None, environment: Mapping[str, str], name: str, parameters: Iterable[str], slot: str) -> Answer:
     """Swap a model; `parameters` are NAME=VALUE. Raises StateError when none runs, or when it was refused."""
-    return _asked(state, environment, "swap", name=name, parameters=parsed(parameters), slot=slot)
+    return _asked(state, environment, "swap", WITHIN_S, name=name, parameters=parsed(parameters), slot=slot)
 
 
 def promote(state: Path | None, environment: Mapping[str, str], model_id: str) -> Answer:
     """Let a candidate take over. Raises StateError when none runs, or there is no candidate."""
-    return _asked(state, environment, "promote", model_id=model_id)
+    return _asked(state, environment, "promote", WITHIN_S, model_id=model_id)
+
+
+def reload(state: Path | None, environment: Mapping[str, str]) -> Answer:
+    """Read settings and models again. Raises StateError when none runs, or when they were refused."""
+    return _asked(state, environment, "reload", RELOAD_S)
 
 
 def parsed(parameters: Iterable[str]) -> dict[str, Any]:
@@ -38,9 +45,9 @@ def parsed(parameters: Iterable[str]) -> dict[str, Any]:
     return values
 
 
-def _asked(state: Path | None, environment: Mapping[str, str], what: str, **arguments: Any) -> Answer:
+def _asked(state: Path | None, environment: Mapping[str, str], what: str, within_s: float, **arguments: Any) -> Answer:
     place = state_path(state, environment)
-    told = ask_first(sockets_to_ask(state, place, environment), what, WITHIN_S, **arguments)
+    told = ask_first(sockets_to_ask(state, place, environment), what, within_s, **arguments)
     if told is None:
         raise StateError(f"state directory {place}: no daemon runs on it, so there is nothing to {what}")
     return dict(told)

@@ -156,7 +156,7 @@ class Page:
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         status = await self._asked("status")
-        measures = None if status is None else await self._asked("measures")
+        measures = None if status is None or status["phase"] == "starting" else await self._asked("measures")
         async with self._reading:
             body = exposition(await self._read(), status, measures)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})

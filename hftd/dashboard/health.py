@@ -13,7 +13,7 @@ def problems_of(status: dict[str, Any] | None) -> list[str]:
     if status is None:
         return ["the daemon does not run"]
     found = [f"halted: {halt['rule']}: {halt['reason']}" for halt in status["halts"] if halt["rule"] not in BY_HAND]
-    if status["phase"] in ("blocked", "waiting"):
+    if status["phase"] in ("starting", "blocked", "waiting"):
         found.append(status["line"])
     session = status.get("session") or {}
     found += [f"model {model['model']} is paused" for model in session.get("models", []) if model["paused"]]

@@ -83,7 +83,7 @@ def _of_session(picture: Picture | None) -> Iterator[Metric]:
 
 def _of_daemon(status: Json | None) -> Iterator[Metric]:
     yield _gauge("up", "1 while the daemon answers.", status is not None)
-    if status is None:
+    if status is None or "time" not in status:  # it does not run, or is starting
         return
     now_ns = ns_of_rfc3339(status["time"])
     opens_s = max(0.0, (ns_of_rfc3339(status["opens"]) - now_ns) / SECOND_NS)

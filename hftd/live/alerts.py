@@ -19,6 +19,7 @@ from hftd.domain.convert import SECOND_NS, text_of
 from hftd.engine.engine import Engine
 from hftd.live.alert_sender import Alert, AlertSender
 from hftd.live.services import EndedSession, Service, in_thread
+from hftd.live.standing_in import FELL_BACK
 from hftd.live.story import money, signed_money
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def _faulted(event: events.ModelFaulted) -> Alert:
 
 
 def _remarked(event: events.Remark) -> Alert | None:
+    if event.name == FELL_BACK:
+        return Alert("model", "a model was refused, and its copy trades on", event.detail)
     return Alert("reconciliation", event.name, event.detail) if event.name in DIFFERENCES else None
 
 

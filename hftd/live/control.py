@@ -55,6 +55,10 @@ class ControlServer:
         self._answers = answers
         self._server: asyncio.Server | None = None
 
+    def answer_by(self, answers: Answers) -> None:
+        """Answer otherwise from now on."""
+        self._answers = answers
+
     async def start(self) -> None:
         """Listen. What a dead daemon left at the path is removed: the state's lock says that nobody else lives."""
         with suppress(FileNotFoundError):

@@ -24,6 +24,7 @@ from hftd.live.crash_points import crash_point
 from hftd.live.daemon import Daemon
 from hftd.live.plan import Plan
 from hftd.live.services import Service, in_thread
+from hftd.live.standing_in import FELL_BACK
 from hftd.live.systemd import Notifier
 from hftd.live.trader import Trader
 from hftd.settings import Settings
@@ -35,6 +36,9 @@ PROBATION_BARS = 10
 
 NOTE_MAX = 240
 """Characters of a refusal that the status line shows; the log has all of it."""
+
+REASON_MAX = 500
+"""Characters of a refusal that the journal keeps."""
 
 SETTLED = frozenset({"model", "models", "models_folder", "risk", "reload_on_change", "promote_after"})
 """Settings that a running daemon takes over."""
@@ -57,7 +61,8 @@ def refuse_what_needs_a_restart(before: Settings, after: Settings) -> None:
 
 
 class Reloader(Service):
-    """`read` reads the settings again, `make_plan` verifies their models and makes a plan of them; both block."""
+    """`read` reads the settings again, `make_plan` verifies their models and makes a plan of them; both block.
+    `refused` tells of models that were refused at the start, and which copies stand in for."""
 
     def __init__(
         self,
@@ -65,11 +70,13 @@ class Reloader(Service):
         read: Callable[[], Settings],
         make_plan: MakePlan,
         notifier: Notifier,
+        refused: Sequence[str] = (),
     ) -> None:
         self._settings = settings
         self._read = read
         self._make_plan = make_plan
         self._notifier = notifier
+        self._refused_at_start = list(refused)
         self._one_at_a_time = asyncio.Lock()
         self._daemon: Daemon | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -80,12 +87,16 @@ class Reloader(Service):
         """Look after swapped models and candidates from now on."""
         self._daemon = daemon
         daemon.each_round(self.look_after)
+        if self._refused_at_start:
+            self._note(" · ".join(self._refused_at_start)[:NOTE_MAX])
         if self._settings.reload_on_change:
             self._go(self._watch())
 
     async def session_prepared(self, trader: Trader) -> None:
         """Bring a session that was recovered to settings that were changed while the daemon was down."""
         assert self._daemon is not None
+        while self._refused_at_start:
+            trader.take(Remark(trader.engine.time_ns, FELL_BACK, self._refused_at_start.pop()[:REASON_MAX]), "control")
         plan = self._daemon.plan
         chosen = chosen_text(plan.make_models(), plan.limits)
         noted = trader.journal.meta().get("chosen")
@@ -177,7 +188,7 @@ class Reloader(Service):
         log.error("reload.refused", reason=reason, effect="what ran before goes on")
         trader = self._trader()
         if trader is not None:
-            trader.take(Remark(trader.engine.time_ns, "reload.refused", reason[:500]), "control")
+            trader.take(Remark(trader.engine.time_ns, "reload.refused", reason[:REASON_MAX]), "control")
 
     def _told(self, changes: Sequence[Change]) -> dict[str, Any]:
         told = ", ".join(_words(change) for change in changes) or "nothing has changed"

@@ -33,14 +33,19 @@ from hftd.live.page import page_of
 from hftd.live.reload import Reloader, reloading_answers
 from hftd.live.reports import ReportAtClose
 from hftd.live.retention import Retention, Sweeping
-from hftd.live.services import Service
+from hftd.live.services import Service, in_thread
+from hftd.live.standing_in import StandIns
+from hftd.live.starting import starting_answers
 from hftd.live.systemd import Notifier
 from hftd.live.view import halts_view, number, orders_view, positions_of, positions_view, session_view
+from hftd.model.choice import ChosenModel
 from hftd.model.contract import overrides
 from hftd.model.verify import VerifiedModel, verified
 from hftd.settings import Settings
 
 log = structlog.get_logger()
+
+Verify = Callable[[ChosenModel, Path], VerifiedModel]
 
 
 @dataclass(frozen=True)
@@ -88,10 +93,17 @@ async def _run(
     logs.configure(settings.log.format, settings.log.level, tail=tail)
     preload()
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(page_of(settings, state))
         library, notifier = Library(state), Notifier()
-        plan = verified_plan(settings, state, library)
-        reloader = Reloader(settings, read, lambda other: verified_plan(other, state, library), notifier)
+        starting = starting_answers(settings.broker.name, notifier, tail, counts_of(Tally()))
+        control = ControlServer(socket_path(state, environment), starting)
+        await control.start()
+        stack.push_async_callback(control.stop)
+        await stack.enter_async_context(page_of(settings, state))
+        stand_ins = StandIns(state, settings.chosen_models, is_wall_time=settings.exchange.speed == 1)
+        plan = await in_thread(verified_plan, settings, state, library, stand_ins.verified)
+        reloader = Reloader(
+            settings, read, lambda other: verified_plan(other, state, library), notifier, stand_ins.refused
+        )
         connection = await stack.enter_async_context(connect_to(settings, state, environment, notifier))
         logs.configure(settings.log.format, settings.log.level, connection.clock.now_ns, tail)
         broker = connection.broker
@@ -114,9 +126,7 @@ async def _run(
         )
         answers = _answers(daemon, settings, connection, tail) | reloading_answers(reloader, read)
         when_asked_how_it_stands(lambda: log.info("daemon.snapshot", **answers["status"]()))
-        control = ControlServer(socket_path(state, environment), answers)
-        await control.start()
-        stack.push_async_callback(control.stop)
+        control.answer_by(answers)
         _stop_on_signals(daemon, caught, reloader)
         outcome = await _until_either_ends(daemon, connection, sessions)
     return Ended(outcome, caught[0] if caught else None)
@@ -157,9 +167,9 @@ def _stop_on_signals(daemon: Daemon, caught: list[signal.Signals], reloader: Rel
     when_told_to_end(stop, reloader.ask)
 
 
-def verified_plan(settings: Settings, state: Path, library: Library) -> Plan:
+def verified_plan(settings: Settings, state: Path, library: Library, verify: Verify = verified) -> Plan:
     """What `settings` ask for, with models that were tried and are kept. Blocks; raises ModelError, StateError."""
-    models = [verified(chosen, settings.models_folder) for chosen in settings.chosen_models]
+    models = [verify(chosen, settings.models_folder) for chosen in settings.chosen_models]
     for model in models:
         library.add(model)
         log.info("model.loaded", model=model.chosen.name, fingerprint=model.fingerprint[:12])

@@ -61,6 +61,11 @@ class Notifier:
             self._status = line
             self._send(f"STATUS={line}")
 
+    @property
+    def line(self) -> str:
+        """The last line that was given to `status`."""
+        return self._status
+
     def watchdog(self) -> None:
         """The trading loop has gone round."""
         now_s = monotonic_s()

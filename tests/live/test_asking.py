@@ -117,6 +117,19 @@ def test_where_no_daemon_has_run_it_says_how_to_start_one(home: Home, name: str)
     )
 
 
+def test_a_daemon_that_is_starting_says_so(home: Home) -> None:
+    keys = {"APCA_API_KEY_ID": "PKNOBODY", "APCA_API_SECRET_KEY": "nothing"}
+    running = home.start("run", HFTD_BROKER__URL="http://127.0.0.1:9", **keys)
+    running.wait_for("broker.unreachable")
+    status = home.run("status", "--json").json
+    assert (status["running"], status["phase"], status["session"]) == (True, "starting", None)
+    assert home.run("status").out.startswith("waiting for the broker: ")
+    for asked in ("halt", "orders"):
+        refused = home.run(asked)
+        assert refused.status == 1 and "hftd is starting; ask again" in refused.log
+    running.end(signal.SIGKILL)
+
+
 def test_a_state_directory_in_the_folder_is_pointed_at(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     with lock(state_directory(home.folder / "state")):
         pass
