@@ -328,7 +328,8 @@ class SessionStory:
 
     def _on_remark(self, event: events.Remark, _source: str, _now_ns: int) -> None:
         self.counts[event.name] += 1
-        self.incidents.append(Incident(event.time_ns, event.name, event.detail))
+        if event.name != "feed.up" or self.counts["feed.down"]:  # as every session begins
+            self.incidents.append(Incident(event.time_ns, event.name, event.detail))
 
     def _on_correction(self, _event: events.BarCorrected, _source: str, _now_ns: int) -> None:
         self.counts["bar.corrected"] += 1

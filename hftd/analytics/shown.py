@@ -15,6 +15,9 @@ NOTHING = "–"
 """Stands where there is no such figure."""
 TOGETHER = "all"
 
+STANDING_MAX = 6
+"""Symbols held that are named in a line."""
+
 Number = float | None
 
 
@@ -147,6 +150,8 @@ def columns_of(report: Report) -> list[tuple[str, ModelPart]]:
 def standing(report: Report) -> str:
     """Where it ended: flat, or what is held."""
     held = [f"{symbol} {quantity(shares)}" for symbol, shares in report.positions.items()]
+    if len(held) > STANDING_MAX:
+        held = [*held[: STANDING_MAX - 1], f"{len(held) - STANDING_MAX + 1} more"]
     return ", ".join(held) or "flat"
 
 

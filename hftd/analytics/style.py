@@ -31,7 +31,8 @@ border-bottom:1px solid var(--line);font-weight:400}
 thead th{color:var(--soft);font-size:.8rem}
 .figures td,.figures thead th:not(:first-child),.n{text-align:right;white-space:nowrap}
 .figures tbody th{color:var(--soft)}
-section{overflow-x:auto}.log{font-size:.82rem}.log td:first-child{white-space:nowrap}.incidents{font-size:.85rem}
+section{overflow-x:auto}.log{font-size:.82rem;min-width:56rem}.log td:not(:last-child){white-space:nowrap}
+.log td:last-child{min-width:14rem}.incidents{font-size:.85rem}
 .incidents td:nth-child(-n+2){white-space:nowrap}
 a{color:var(--equity)}code{font-size:.85em}
 @media (min-width:52rem){.cards{grid-template-columns:repeat(4,1fr)}

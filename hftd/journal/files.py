@@ -21,8 +21,16 @@ def latest(state: Path) -> Path | None:
 
 
 def journals(state: Path) -> list[Path]:
-    """All journals of a state directory, newest first."""
-    return sorted((state / "journal").glob("????-??-??.sqlite"), reverse=True)
+    """All journals of a state directory, newest first. A file that is not called after a day is somebody else's."""
+    return sorted(filter(_is_of_a_day, (state / "journal").glob("????-??-??.sqlite")), reverse=True)
+
+
+def _is_of_a_day(path: Path) -> bool:
+    try:
+        date.fromisoformat(path.stem)
+    except ValueError:
+        return False
+    return True
 
 
 def remove_oldest(state: Path, keep: int) -> list[Path]:

@@ -72,7 +72,7 @@ def test_incidents_are_told_in_order():
     script.add(TradingHalted(now, "manual", "lunch")).add(TradingResumed(now + 1, "back"))
     script.add(PrintQuarantined(now + 2, "SPY", now, "a jump", "1/1/1/1")).add(ModelFaulted(now + 3, "toy", 2, "ouch"))
     script.bar(100.0, TradingStopped("toy", "max_daily_loss", "too much"))
-    script.add(Remark(script.now_ns, "feed.down", "data"))
+    script.add(Remark(script.now_ns, "feed.up", "data")).add(Remark(script.now_ns, "feed.down", "data"))
     told = [(incident.name, incident.detail) for incident in script.story().incidents]
     assert told == [
         ("trading.halted", "manual: lunch"),

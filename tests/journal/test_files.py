@@ -54,3 +54,10 @@ def test_a_run_id_that_cannot_be_made(tmp_path):
     (tmp_path / "state").write_text("a file")
     with pytest.raises(StateError, match="cannot be read or made"):
         run_id(tmp_path / "state")
+
+
+def test_a_file_that_is_not_called_after_a_day_is_no_journal(tmp_path):
+    (tmp_path / "journal").mkdir()
+    for name in ("abcd-ef-gh", "2026-13-45", "2026-11-20"):
+        (tmp_path / "journal" / f"{name}.sqlite").touch()
+    assert [path.stem for path in journals(tmp_path)] == ["2026-11-20"]
