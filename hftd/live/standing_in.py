@@ -13,9 +13,8 @@ import structlog
 from hftd.clock import wall_ns
 from hftd.engine.engine import Engine
 from hftd.errors import ModelError, StateError
-from hftd.journal import Journal
 from hftd.journal.begun import beginning_of
-from hftd.live.recovery import begun_last, reviewed
+from hftd.live.recovery import last_begun, reviewed
 from hftd.model.choice import ChosenModel
 from hftd.model.kept import kept
 from hftd.model.verify import VerifiedModel, verified
@@ -63,10 +62,10 @@ class StandIns:
 
     def _copies(self) -> dict[str, Copy]:
         """What traded last in a session that was broken off, by name; nothing when none was."""
-        path = begun_last(self._state)
-        if path is None:
+        journal = last_begun(self._state)
+        if journal is None:
             return {}
-        with Journal.read(path) as journal:
+        with journal:
             engine, begun = reviewed(journal), beginning_of(journal)
             parameters = {(one.model_id, one.fingerprint): one.parameters for one in journal.models()}
         if not self._depends_on(engine):
