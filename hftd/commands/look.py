@@ -79,11 +79,12 @@ def status_text(status: Row) -> str:
 def _shadow_text(shadow: Row) -> str:
     """shadow toy.next (0123456789ab): 12 of 30 bars, 4 orders on paper, SPY +5, P&L +3.20"""
     held = ", ".join(f"{symbol} {quantity:+}" for symbol, quantity in shadow["position"].items()) or "flat"
-    bars = f"{shadow['bars']} of {shadow['promote_after']}" if shadow["promote_after"] else str(shadow["bars"])
+    waits = f" of {shadow['promote_after']}" if shadow["promote_after"] else ""
+    bars = f"{shadow['bars']}{waits} bars, " if shadow["bars"] is not None else ""
     profit = f"P&L {cents(decimal_of(shadow['pnl'])):+,}"
     failed = ", failed" if shadow["paused"] else ""
     name = f"{shadow['model']} ({shadow['fingerprint']})"
-    return f"shadow {name}: {bars} bars, {shadow['orders']} orders on paper, {held}, {profit}{failed}"
+    return f"shadow {name}: {bars}{shadow['orders']} orders on paper, {held}, {profit}{failed}"
 
 
 def halt_text(halt: Row) -> str:

@@ -124,12 +124,24 @@ async def _run(
             done=connection.done,
             services=services,
         )
+        logs.configure(settings.log.format, settings.log.level, told_time(connection.clock, daemon), tail)
         answers = _answers(daemon, settings, connection, tail) | reloading_answers(reloader, read)
         when_asked_how_it_stands(lambda: log.info("daemon.snapshot", **answers["status"]()))
         control.answer_by(answers)
         _stop_on_signals(daemon, caught, reloader)
         outcome = await _until_either_ends(daemon, connection, sessions)
     return Ended(outcome, caught[0] if caught else None)
+
+
+def told_time(clock: Clock, daemon: Daemon) -> Callable[[], int]:
+    """The time that the log tells: never before what it tells of. An exchange's clock is known by its announcements,
+    and may lag a little behind its bars."""
+
+    def now_ns() -> int:
+        trader = daemon.trader
+        return max(clock.now_ns(), trader.engine.time_ns if trader is not None else 0)
+
+    return now_ns
 
 
 def _services(settings: Settings, state: Path, environment: dict[str, str], clock: Clock) -> list[Service]:

@@ -38,14 +38,15 @@ def session_view(engine: Engine) -> dict[str, Any]:
 
 
 def _shadow_view(engine: Engine, shadow: RunningModel) -> dict[str, Any]:
-    """What a shadow holds on paper and has gained, beside the model whose candidate it is, in dollars since then."""
+    """What a shadow holds on paper and has gained, beside the model whose candidate it is, in dollars since then. How
+    many bars it was shown is not known of one that is read back from a journal, by its orders alone."""
     portfolio = shadow.portfolio
     held = {symbol: number(holding.quantity) for symbol, holding in portfolio.holdings.items() if holding.quantity}
     return {
         "model": shadow.model_id,
         "fingerprint": shadow.fingerprint[:12],
         "paused": shadow.paused,
-        "bars": shadow.bars_heard,
+        "bars": shadow.bars_heard if shadow.symbols else None,
         "promote_after": shadow.promote_after or None,
         "orders": len(shadow.sent_ns),
         "position": held,

@@ -203,7 +203,7 @@ def test_a_shadow_sends_nothing_and_is_shown(home):
     assert "account.agrees" in ended.events
     assert home.events(SessionClosed)
     status = home.run("status").out
-    assert "shadow two" in status
+    assert "shadow two" in status and " 0 bars" not in status
 
 
 def test_a_file_that_changes_is_enough_if_so_wished(home, start):

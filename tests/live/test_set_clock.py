@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,12 +11,13 @@ from structlog.testing import capture_logs
 
 from hftd.broker.inprocess import InProcessBroker
 from hftd.calendar import Calendar
-from hftd.clock import WallClock
+from hftd.clock import ManualClock, WallClock
 from hftd.domain.convert import MINUTE_NS, SECOND_NS, cents
 from hftd.domain.events import BarReceived, SessionClosed
 from hftd.exchange.market.course import make_course
 from hftd.exchange.market.random_walk import RandomMarket
 from hftd.live.daemon import Daemon, Outcome
+from hftd.live.run import told_time
 from hftd.live.systemd import Notifier
 from tests.live.walking import BUSY, CASH, Journals, at, make_plan
 from tests.test_clock import SkippingLoop
@@ -131,3 +133,12 @@ def test_a_session_that_was_slept_through_leaves_nothing(tmp_path: Path):
     assert machine.journaled == []
     assert asyncio.run(machine.booked()) == []
     assert outcome.tally.sessions == 0
+
+
+def test_the_log_is_never_before_what_it_tells_of() -> None:
+    clock, asleep = ManualClock(100), SimpleNamespace(trader=None)
+    assert told_time(clock, asleep)() == 100
+    daemon = SimpleNamespace(trader=SimpleNamespace(engine=SimpleNamespace(time_ns=140)))
+    assert told_time(clock, daemon)() == 140
+    clock.advance_to(150)
+    assert told_time(clock, daemon)() == 150
