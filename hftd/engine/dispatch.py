@@ -179,10 +179,15 @@ class Dispatch:
         )
 
     def client_order_id(self, running: RunningModel, symbol: str) -> str:
-        """The same for the same decision in the same run, and for no other: a repeated order is refused by its id."""
+        """The same for the same decision in the same run, and for no other: a repeated order is refused by its id.
+
+        Its time is part of it: where a power cut has cost the journal its last events, or a damaged one was moved away,
+        the numbers of events come again.
+        """
         state = self._state
         state.made += 1
-        origin = f"{state.run_id}|{running.fingerprint}|{state.session.day}|{symbol}|{state.sequence}|{state.made}"
+        decision = f"{symbol}|{state.sequence}|{state.time_ns}|{state.made}"
+        origin = f"{state.run_id}|{running.fingerprint}|{state.session.day}|{decision}"
         return f"hftd-{state.session.day:%Y%m%d}-{symbol}-{sha256(origin.encode()).hexdigest()[:24]}"
 
 

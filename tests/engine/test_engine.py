@@ -617,10 +617,11 @@ def test_two_models_side_by_side_have_their_own_positions_orders_and_limits():
 # Order ids -----------------------------------------------------------------------------------------------------------
 
 
-def first_id(run_id=RUN_ID, fingerprint="f", day=SESSION.day, symbol="SPY", minutes=1, wishes=1):
+def first_id(run_id=RUN_ID, fingerprint="f", day=SESSION.day, symbol="SPY", minutes=1, wishes=1, lost=0):
     made = running(toy(lambda bar: [buy(1, bar.symbol)] * wishes), symbols=("SPY", "QQQ"))
     made.fingerprint = fingerprint
     world = World(made, run_id=run_id, session=replace(SESSION, day=day))
+    world.minute = lost  # bars that came before, of which a power cut has left nothing
     for _ in range(minutes):
         commands = world.bar(symbol)
     return orders_of(commands)[-1].order.client_order_id
@@ -635,6 +636,7 @@ def first_id(run_id=RUN_ID, fingerprint="f", day=SESSION.day, symbol="SPY", minu
         {"symbol": "QQQ"},
         {"minutes": 2},
         {"wishes": 2},
+        {"lost": 1},
     ],
 )
 def test_order_ids_are_equal_for_equal_runs_and_differ_for_any_change(change):
