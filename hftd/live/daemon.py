@@ -293,7 +293,7 @@ class Daemon:
         engine = trader.engine
         self._closing = (engine.positions, engine.cash, engine.equity)
         self._profits[engine.session.day] = engine.profit
-        self._standing.end(engine)
+        self._standing.end(trader)
         self._left_open = bool(engine.working)
         self._pump.trader = self._pump.keeper = None
         if trader.unfinished:

@@ -10,6 +10,10 @@ from hftd.live.plan import Plan
 from hftd.live.recovery import carried_at_last, journal_between_sessions
 from hftd.live.trader import Trader
 
+Asked = TradingHalted | TradingResumed
+CONTROL = "control"
+"""Where in the journal it comes from what a person asks for."""
+
 
 class Standing:
     """How things stand between two sessions. `journaling` is the trader whose journal is open, None while there is
@@ -19,7 +23,7 @@ class Standing:
         self.carried = Carried()
         self.journaling: Trader | None = None
         self.is_preparing = False
-        self._asked: list[TradingHalted | TradingResumed] = []
+        self._asked: list[Asked] = []
         self._plan = plan
         self._clock = clock
         self._calendar = calendar
@@ -32,22 +36,24 @@ class Standing:
         """Carry what `engine` ended with."""
         self.carried = carried_of(engine)
 
-    def end(self, engine: Engine) -> None:
-        """The journal of the session is about to be closed."""
-        self.keep(engine)
+    def end(self, trader: Trader) -> None:
+        """The journal of the session is about to be closed. What a person asked for and it could not take is kept."""
+        self.keep(trader.engine)
+        self._asked = _asked_of(trader)
         self.journaling = None
 
     def begin(self, trader: Trader) -> None:
         """The journal of a session is open: what was asked for meanwhile goes into it."""
         self.journaling, self.is_preparing = trader, False
         while self._asked:
-            trader.take(self._asked.pop(0), "control")
+            trader.take(self._asked.pop(0), CONTROL)
 
     @property
     def halts(self) -> Halts:
         """The halts in force: of the session going on, else those that the next one will begin with."""
-        halts = self.journaling.engine.halts if self.journaling else Halts(self.carried.halts)
-        for event in self._asked:
+        trader = self.journaling
+        halts = Halts(trader.engine.halts if trader else self.carried.halts)
+        for event in (*self._asked, *(_asked_of(trader) if trader else ())):
             if isinstance(event, TradingHalted):
                 halts.add(Halt(event.rule, event.reason, flatten=event.flatten))
             else:
@@ -66,13 +72,24 @@ class Standing:
         after = list(self.halts)
         return [halt for halt in before if halt not in after]
 
-    def _take(self, event: TradingHalted | TradingResumed) -> None:
+    def _take(self, event: Asked) -> None:
         """Journal and step what a person asked for: in the session going on, or at the end of the last one."""
         if self.journaling is not None:
-            self.journaling.take(event, "control")
+            self.journaling.take(event, CONTROL)
         elif self.is_preparing:
             self._asked.append(event)
         else:
-            following = self._calendar.next_session(event.time_ns)
-            journal_between_sessions(self._plan.state, self._plan.run_id, following, event)
-            self.read()
+            while self._asked:  # since the disk was full
+                self._journal(self._asked[0])
+                self._asked.pop(0)
+            self._journal(event)
+
+    def _journal(self, event: Asked) -> None:
+        following = self._calendar.next_session(event.time_ns)
+        journal_between_sessions(self._plan.state, self._plan.run_id, following, event)
+        self.read()
+
+
+def _asked_of(trader: Trader) -> list[Asked]:
+    """What a person has asked of a session whose journal cannot be written."""
+    return [event for event in trader.waiting_from(CONTROL) if isinstance(event, TradingHalted | TradingResumed)]

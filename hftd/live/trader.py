@@ -156,6 +156,10 @@ class Trader:
         """Events that wait because the journal cannot be written."""
         return len(self._waiting)
 
+    def waiting_from(self, source: str) -> list[Event]:
+        """Those of them that came from `source`, in order."""
+        return [event for event, came_from, _ in self._waiting if came_from == source]
+
     def work(self) -> bool:
         """Step everything that waits, in order; False when the journal cannot be written."""
         try:
