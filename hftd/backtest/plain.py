@@ -19,7 +19,7 @@ from hftd.calendar import Calendar
 from hftd.data.recorded import EVENTS
 from hftd.domain.commands import CancelOrder, Command, ReplaceOrder, SubmitOrder
 from hftd.domain.convert import MINUTE_NS
-from hftd.domain.events import Event, OrderReported, SessionClosed, SessionOpened
+from hftd.domain.events import Event, OrderReported, QuoteReceived, SessionClosed, SessionOpened, TradeReceived
 from hftd.domain.intents import Intent
 from hftd.domain.market import Bar, MarketData, Quote, Trade
 from hftd.domain.orders import ExecutionReport, ReportKind
@@ -54,6 +54,9 @@ LEAD_NS = MINUTE_NS
 Progress = Callable[[int], None]
 """Told how many sessions are done."""
 
+TICKS = (QuoteReceived, TradeReceived)
+"""Events that count for nothing by themselves."""
+
 HOOK_OF: dict[type, str] = {Quote: "on_quote", Trade: "on_trade"}
 """The hook that a model has that hears such data: the daemon subscribes to nothing else."""
 
@@ -68,9 +71,10 @@ class PlainDriver:
         self.carried = Carried()
         self.ticks = 0
         self._calendar = calendar
+        self._is_alone = len(task.symbols) == 1
         terms = task.terms
         self._market = _market(task)
-        self._heard = {kind for kind, hook in HOOK_OF.items() if overrides(task.subject.cls, hook)}
+        self._heard = {kind: EVENTS[kind] for kind, hook in HOOK_OF.items() if overrides(task.subject.cls, hook)}
         settings = VenueSettings(
             partial_fill_chance=terms.partial_fill_chance,
             reject_chance=terms.reject_chance,
@@ -127,6 +131,8 @@ class PlainDriver:
     def _trade(self, session: Session) -> None:
         course, engine = self._course, self._engine
         while True:
+            if self.task.ticks is not None:
+                self._coast(session)
             due_ns, timer_ns = course.next_ns, engine.next_timer_ns
             if timer_ns is not None and (due_ns is None or timer_ns < due_ns):
                 due_ns, moment = timer_ns, NOTHING
@@ -148,15 +154,14 @@ class PlainDriver:
     # -- an instant ----------------------------------------------------------------------------------------------
 
     def _live_through(self, moment: Moment, time_ns: int, session: Session) -> None:
-        turned = [point.turn for point in moment.turned]
+        turned = [point.turn for point in moment.turned] if moment.turned else ()
         if moment.happenings:
             self._hear(moment.happenings)
             self._take_reports()
         told = self._take_data(moment.data)
         if Turn.OPEN in turned:
             self._step(SessionOpened(session.open_ns, session))
-        for timer in self._engine.due_timers(time_ns):
-            self._step(timer, timed=True)
+        self._step_timers(time_ns)
         if Turn.CLOSE in turned:
             self._step(SessionClosed(session.close_ns, session))
         if self._queue:
@@ -164,17 +169,43 @@ class PlainDriver:
         if told:
             self._write_equity(time_ns)
 
+    def _coast(self, session: Session) -> None:
+        """Live through what the market plays until something else is due: `_live_through` for the many instants in
+        which nothing but data comes."""
+        engine, heard, timer_ns = self._engine, self._heard, self._engine.next_timer_ns
+        for instant, happenings in self._course.quiet(session.close_ns if timer_ns is None else timer_ns):
+            if happenings:
+                self._hear(happenings)
+                self._take_reports()
+            data = instant.data
+            if type(data[0]) is Bar or not (self._is_alone or _are_in_turn(data)):
+                told = self._take_data(data)
+            else:
+                told = False
+                self.ticks += len(data)
+                for item in data:
+                    if (event_of := heard.get(type(item))) and (commands := engine.step(event := event_of(item))):
+                        self._follow(event, commands)
+            sends = bool(self._queue)
+            if sends:
+                self._flush(instant.time_ns)
+            if told:
+                self._write_equity(instant.time_ns)
+            if sends or engine.next_timer_ns != timer_ns:
+                return
+
     def _take_data(self, data: Sequence[MarketData]) -> bool:
         """Step what is heard of an instant's data: bars, then quotes and trades, by symbol. Whether a bar was there."""
         told = False
-        for item in sorted(data, key=_turn_of) if len(data) > 1 else data:
-            if type(item) is Bar:
+        for item in data if self._is_alone or _are_in_turn(data) else sorted(data, key=_turn_of):
+            kind = type(item)
+            if kind is Bar:
                 told = True
-                self._take_bar(item)
+                self._take_bar(item)  # type: ignore[arg-type]
             else:
                 self.ticks += 1
-                if type(item) in self._heard:
-                    self._step(EVENTS[type(item)](item))
+                if kind in self._heard:
+                    self._step(self._heard[kind](item))
         return told
 
     def _flush(self, time_ns: int) -> None:
@@ -197,12 +228,25 @@ class PlainDriver:
         for event in self._admission.judge(bar, late=late):
             self._step(event)
 
-    def _step(self, event: Event, *, timed: bool = False) -> None:
-        engine = self._engine
-        if not timed and engine.next_timer_ns is not None:
-            for timer in engine.due_timers(event.time_ns):
-                self._step(timer, timed=True)
-        commands = engine.step(event)
+    def _step_timers(self, time_ns: int) -> None:
+        timer_ns = self._engine.next_timer_ns
+        if timer_ns is not None and timer_ns <= time_ns:
+            for timer in self._engine.due_timers(time_ns):
+                self._take_step(timer)
+
+    def _step(self, event: Event) -> None:
+        """Step what is due by then, and `event`."""
+        self._step_timers(event.time_ns)
+        self._take_step(event)
+
+    def _take_step(self, event: Event) -> None:
+        commands = self._engine.step(event)
+        if not commands and type(event) in TICKS:
+            return
+        self._follow(event, commands)
+
+    def _follow(self, event: Event, commands: Sequence[Command]) -> None:
+        """Count a step, and queue what is to be sent."""
         self.tally.add(event, commands)
         for command in commands:
             if isinstance(command, SubmitOrder):
@@ -349,6 +393,11 @@ def warm_up(task: Task, calendar: Calendar, session: Session, wanted: int) -> li
             inside[start:end] = True
         bars += columns.rows(inside).bars(symbol)[-wanted:]
     return sorted(bars, key=lambda bar: (bar.time_ns, bar.symbol))
+
+
+def _are_in_turn(data: Sequence[MarketData]) -> bool:
+    """Whether it is plain that an instant's data stand in their turn, as those of one symbol always do."""
+    return len(data) < 2 or (len(data) == 2 and data[0].symbol == data[1].symbol)
 
 
 def _turn_of(item: MarketData) -> tuple[int, str]:

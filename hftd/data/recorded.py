@@ -29,6 +29,8 @@ from hftd.wording import suggestion
 
 EARLIEST_NS, LATEST_NS = -(2**63), 2**63 - 1
 CHUNK_ROWS = 2**16
+PART_ROWS = 2**12
+"""Rows made objects at once: few, so that they are made in memory that is at hand."""
 EVENTS: dict[type[Any], Any] = {Bar: BarReceived, Quote: QuoteReceived, Trade: TradeReceived}
 
 DataEvent = BarReceived | QuoteReceived | TradeReceived
@@ -108,9 +110,14 @@ class Recorded:
 
     def items(self, kinds: Sequence[Kind] = tuple(Kind)) -> Iterator[MarketData]:
         """Bars, quotes and trades in the order of recorded data; a bar comes when its minute is complete."""
+        for parts in self.parts(kinds):
+            yield from in_order(parts)
+
+    def parts(self, kinds: Sequence[Kind] = tuple(Kind)) -> Iterator[list[Rows]]:
+        """The rows of all `kinds`, few at once: what is known at one moment is in one part, all of one part come before
+        all of the next."""
         for stretch in self.stretches(kinds):
-            for parts in _in_small_parts(stretch):
-                yield from in_order(parts)
+            yield from _in_small_parts(stretch)
 
     def events(self, kinds: Sequence[Kind] = tuple(Kind)) -> Iterator[DataEvent]:
         """The same as events, none of them late."""
@@ -143,7 +150,7 @@ def _in_small_parts(stretch: Together) -> Iterator[list[Rows]]:
     """Cut a stretch so that few objects are made at once; rows of one moment stay together."""
     longest = max(stretch.values(), key=len)
     known = longest.known_ns
-    ends = np.unique(known[CHUNK_ROWS - 1 :: CHUNK_ROWS])
+    ends = np.unique(known[PART_ROWS - 1 :: PART_ROWS])
     for start_ns, end_ns in zip([EARLIEST_NS, *(ends + 1).tolist()], [*ends.tolist(), LATEST_NS], strict=True):
         yield [
             rows.take(

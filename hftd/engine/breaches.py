@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from math import inf, nextafter
 
 from hftd.domain.convert import decimal_of
 from hftd.domain.market import Bar
@@ -17,13 +18,26 @@ from hftd.engine.risk import Limits, Refusal
 @dataclass(slots=True)
 class Standing:
     """How a model, or all together when `model_id` is empty, stands: worth at the session's begin, the most it has
-    been, and now, in dollars; and losing trades in a row, over sessions."""
+    been, and now, in dollars; and losing trades in a row, over sessions. `is_doubtful`: the last price may have broken
+    one of `limits`, which `BREACHES` tell exactly."""
 
     model_id: str
     start: float = 0.0
     peak: float = 0.0
     worth: float = 0.0
     losses: int = 0
+    limits: Limits | None = None
+    is_watched: bool = False
+    is_doubtful: bool = False
+    _loss: float = inf
+    _drawdown: float = inf
+
+    def bind(self, limits: Limits) -> None:
+        """From now on `limits` hold. There is a price at every moment: floats tell when none of them can be broken."""
+        self.limits, self.is_watched = limits, limits.needs_worth
+        self._loss, self._drawdown = _just_below(limits.max_daily_loss), _just_below(limits.max_drawdown)
+        if limits.max_consecutive_losses is not None:
+            self._loss = -inf
 
     def begin(self, worth: float, drawdown: float, losses: int) -> None:
         """Start a session, `drawdown` dollars below the best so far. Payments in and out in between do not count."""
@@ -35,6 +49,7 @@ class Standing:
         self.worth = worth
         if worth > self.peak:
             self.peak = worth
+        self.is_doubtful = self.start - worth >= self._loss or self.peak - worth >= self._drawdown
 
     def count_trade(self, profit: Decimal) -> None:
         """Count a closing order that gained or lost `profit` dollars."""
@@ -45,6 +60,11 @@ class Standing:
     def drawdown(self) -> float:
         """Dollars below the best."""
         return self.peak - self.worth
+
+
+def _just_below(limit: Decimal | None) -> float:
+    """A float just below `limit`; infinite for none."""
+    return inf if limit is None else nextafter(float(limit), -inf)
 
 
 def _cents(amount: float) -> Decimal:

@@ -157,7 +157,7 @@ class Engine(SessionState):
     @property
     def next_timer_ns(self) -> int | None:
         """When the engine wants a `TimerFired`; None when it waits for nothing."""
-        flatten_ns, timer = self._flatten_ns, self.timers.next
+        flatten_ns, timer = self.flatten_ns, self.timers.next
         if timer is None or (flatten_ns is not None and flatten_ns <= timer.due_ns):
             return flatten_ns
         return timer.due_ns
@@ -172,17 +172,10 @@ class Engine(SessionState):
     @property
     def _next_timer(self) -> events.TimerFired | None:
         """The engine's own timer goes before a model's of the same moment."""
-        flatten_ns, timer = self._flatten_ns, self.timers.next
+        flatten_ns, timer = self.flatten_ns, self.timers.next
         if timer is None or (flatten_ns is not None and flatten_ns <= timer.due_ns):
             return None if flatten_ns is None else events.TimerFired(flatten_ns, FLATTEN)
         return events.TimerFired(timer.due_ns, timer.name, timer.model_id)
-
-    @property
-    def _flatten_ns(self) -> int | None:
-        before_ns = self.limits.flatten_before_close_ns
-        if before_ns is None or self.is_before_close or not self.is_open:
-            return None
-        return self.session.close_ns - before_ns
 
     @property
     def standings(self) -> list[Standing]:
@@ -225,13 +218,14 @@ class Engine(SessionState):
 
     def _reprice(self, symbol: str, price: float) -> None:
         self.prices[symbol] = price
-        if symbol in self.held:
-            self._desk.answer(self._judge.revalued())
+        if symbol in self.held and (breaches := self._judge.revalued()):
+            self._desk.answer(breaches)
 
     def _ask(self, hook: str, argument: Any, symbol: str | None = None, *, late: bool = False) -> None:
         for running in self.models.values():
-            if running.hears(hook, symbol):
-                self._desk.ask(running, hook, argument, late=late)
+            if hook in running.hooks and not running.paused and (symbol is None or symbol in running.symbols):
+                for intent in self.call(running, self.sequence, hook, (argument,)):
+                    self._desk.decide(running, intent, late=late)
         for running in list(self.shadows.values()) if self.shadows else ():
             if running.hears(hook, symbol):
                 self._desk.ask(running, hook, argument, late=late)
@@ -275,12 +269,14 @@ class Engine(SessionState):
 
     def _on_opened(self, event: events.SessionOpened) -> None:
         self.is_open = True
+        self.plan_flattening()
         if self.flattening:
             self._closing.go_on()
         self._ask("on_session_open", event.session)
 
     def _on_closed(self, event: events.SessionClosed) -> None:
         self.is_open = False
+        self.plan_flattening()
         self._ask("on_session_close", event.session)
 
     def _on_timer(self, event: events.TimerFired) -> None:
@@ -289,6 +285,7 @@ class Engine(SessionState):
             return
         assert event.name == FLATTEN, event.name
         self.is_before_close = True
+        self.plan_flattening()
         self._closing.begin(BEFORE_CLOSE)
 
     def _wake(self, running: RunningModel, name: str) -> None:

@@ -65,10 +65,16 @@ class Judge:
 
     def revalued(self) -> list[Breach]:
         """Something that is held has another price, or something else is held."""
-        watched = [standing for standing in self.standings if self._limits_of(standing.model_id).needs_worth]
-        for standing in watched:
-            standing.revalue(self._worth(standing.model_id))
-        return [breach for standing in watched for breach in self._breaches(standing)]
+        found: list[Breach] = []
+        for standing in self.standings:
+            limits = self._limits_of(standing.model_id) if standing.model_id else self._state.limits
+            if limits is not standing.limits:
+                standing.bind(limits)
+            if standing.is_watched:
+                standing.revalue(self._worth(standing.model_id))
+                if standing.is_doubtful:
+                    found += self._breaches(standing)
+        return found
 
     def traded(self, running: RunningModel, profit: Decimal) -> list[Breach]:
         """An order of a model is over, and what it closed gained or lost `profit` dollars."""
@@ -105,4 +111,7 @@ class Judge:
         models, prices = self._state.models, self._state.prices
         if model_id:
             return models[model_id].portfolio.worth(prices)
-        return sum(running.portfolio.worth(prices) for running in models.values())
+        worth = 0.0
+        for running in models.values():
+            worth += running.portfolio.worth(prices)
+        return worth

@@ -18,11 +18,16 @@ ZERO = Decimal(0)
 
 @dataclass(slots=True)
 class Holding:
-    """Shares of one symbol: signed `quantity`, and signed `cost`, the dollars paid for what is held now."""
+    """Shares of one symbol: signed `quantity`, and signed `cost`, the dollars paid for what is held now. `shares` is
+    the quantity as a float."""
 
     quantity: Decimal = ZERO
     cost: Decimal = ZERO
     realised: Decimal = ZERO
+    shares: float = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.shares = float(self.quantity)
 
     @property
     def average_price(self) -> Decimal:
@@ -45,6 +50,7 @@ class Holding:
             self.quantity -= closed
             signed += closed
         self.quantity += signed
+        self.shares = float(self.quantity)
         self.cost += signed * price
 
 
@@ -56,6 +62,7 @@ class Portfolio:
     holdings: dict[str, Holding] = field(default_factory=dict)
     cash_flow: Decimal = ZERO
     allotment: Decimal = ZERO
+    _flow: tuple[Decimal, float] = field(default=(ZERO, 0.0), compare=False, repr=False)
 
     def holding(self, symbol: str) -> Holding:
         """The holding of `symbol`, made when it is first asked for."""
@@ -100,11 +107,14 @@ class Portfolio:
     def worth(self, prices: dict[str, float]) -> float:
         """Dollars that came in since the session began, and the value of what is held, by the last `prices`; at cost
         where there is none. In floats, for it is asked for at every price."""
-        worth = float(self.cash_flow)
+        known, worth = self._flow
+        if known is not self.cash_flow:
+            worth = float(self.cash_flow)
+            self._flow = self.cash_flow, worth
         for symbol, holding in self.holdings.items():
-            if holding.quantity:
+            if holding.shares:
                 price = prices.get(symbol)
-                worth += float(holding.cost) if price is None else float(holding.quantity) * price
+                worth += float(holding.cost) if price is None else holding.shares * price
         return worth
 
     @property

@@ -65,6 +65,7 @@ class SessionState:
         self.held: set[str] = set()
         self.is_open = False
         self.is_before_close = False
+        self.flatten_ns: int | None = None
         self.halts = Halts()
         self.halted_symbols: dict[str, str] = {}
         self.following = False
@@ -100,6 +101,12 @@ class SessionState:
     def flattening(self) -> bool:
         """Whether everything is being closed: before the close, or because a halt says so."""
         return self.is_before_close or self.halts.flattens
+
+    def plan_flattening(self) -> None:
+        """Note when everything is to be closed before the close, now that the session, or a limit, is another."""
+        before_ns = self.limits.flatten_before_close_ns
+        waits = before_ns is not None and self.is_open and not self.is_before_close
+        self.flatten_ns = self.session.close_ns - before_ns if before_ns is not None and waits else None
 
     @property
     def market_is_open(self) -> bool:

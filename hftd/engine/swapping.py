@@ -134,6 +134,7 @@ class Swapping:
         """Other limits hold from the next order on."""
         state = self._state
         state.limits = _limits(event.limits)
+        state.plan_flattening()
         for running in state.everyone:
             own = event.of_models.get(running.model_id.removesuffix(".next"))
             running.limits = None if own is None else _limits(own)

@@ -6,7 +6,7 @@ own affairs, the close. Whoever lets time pass (a server on a clock of its own, 
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID
 
 from msgspec import Struct
@@ -15,7 +15,7 @@ from hftd.calendar import Calendar
 from hftd.domain.market import MarketData, Quote, Trade
 from hftd.domain.session import Session
 from hftd.exchange.market.agenda import Agenda, Turn, TurningPoint
-from hftd.exchange.market.base import Market, Play
+from hftd.exchange.market.base import Instant, Market, Play
 from hftd.exchange.venue.assets import listed
 from hftd.exchange.venue.happenings import Happening
 from hftd.exchange.venue.settings import VenueSettings
@@ -63,20 +63,44 @@ class Course:
     def next_ns(self) -> int | None:
         """When the next moment is due; None when there is none any more."""
         due_ns = self._play.next_ns if self._play is not None else None
-        if self._next is not None and (due_ns is None or self._next.time_ns < due_ns):
-            due_ns = self._next.time_ns
+        point = self._next
+        if point is not None and (due_ns is None or point.time_ns < due_ns):
+            due_ns = point.time_ns
         arrival_ns = self.venue.next_arrival_ns
         return arrival_ns if due_ns is None or (arrival_ns is not None and arrival_ns < due_ns) else due_ns
 
     def advance_to(self, time_ns: int) -> Moment:
         """Let the moment `time_ns` come, with everything that is due then; nothing may be due before."""
-        assert self.next_ns is None or time_ns <= self.next_ns, "a moment was left out"
+        point = self._next
+        if point is None or time_ns < point.time_ns:
+            data = self._play_at(time_ns)
+            self.venue.on_time(time_ns)
+            return Moment(time_ns, (), data, self.venue.drain())
+        assert time_ns == point.time_ns, "a turning point was left out"
         turned = self._turn(time_ns, Turn.OPEN)
         data = self._play_at(time_ns)
         self.venue.on_time(time_ns)
         if self._next is not None and self._next.time_ns == time_ns:
             turned += self._turn(time_ns, Turn.CLOSE) + self._turn(time_ns, Turn.LEAP)
         return Moment(time_ns, turned, data, self.venue.drain())
+
+    def quiet(self, until_ns: int) -> Iterator[tuple[Instant, Sequence[Happening]]]:
+        """The moments before `until_ns` in which nothing is due but what the market plays, one after another: what
+        `advance_to` would do, without asking each time what else there is. Whoever sends something to the venue goes on
+        by `advance_to`, or asks anew."""
+        play, venue, point = self._play, self.venue, self._next
+        if play is None or venue.next_arrival_ns is not None:
+            return
+        end_ns = until_ns if point is None else min(until_ns, point.time_ns)
+        while (due_ns := play.next_ns) is not None and due_ns < end_ns:
+            instant = play.advance()
+            for item in instant.data:
+                if type(item) is Quote:
+                    venue.on_quote(item)
+                elif type(item) is Trade:
+                    venue.on_trade(item)
+            venue.on_time(due_ns)
+            yield instant, venue.drain()
 
     def upcoming_session(self, time_ns: int) -> Session:
         """The session that is open at `time_ns`, or else the next: one that will be played, while there is any."""
@@ -91,9 +115,12 @@ class Course:
             self.venue.on_quote(quote)
 
     def _play_at(self, time_ns: int) -> Sequence[MarketData]:
-        if self._play is None or self._play.next_ns != time_ns:
+        play = self._play
+        due_ns = play.next_ns if play is not None else None
+        if play is None or due_ns is None or due_ns > time_ns:
             return ()
-        data = self._play.advance().data
+        assert due_ns == time_ns, "an instant was left out"
+        data = play.advance().data
         for item in data:
             if type(item) is Quote:
                 self.venue.on_quote(item)

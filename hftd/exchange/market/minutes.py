@@ -10,6 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from math import ceil, floor
 
+import numpy as np
+import numpy.typing as npt
+
+from hftd.data.rows import Quotes, Trades
 from hftd.domain.convert import MINUTE_NS, SECOND_NS
 from hftd.domain.market import Bar, Quote, Trade
 from hftd.domain.session import Session
@@ -104,6 +108,17 @@ def quote_around(symbol: str, time_ns: int, price: float, size: int, rising: boo
         bid, ask = 1, max(ask, 2)
     shown = max(LOT, size // QUOTED_SHARE // LOT * LOT)
     return Quote(symbol, time_ns, bid / ticks_per_dollar, shown, ask / ticks_per_dollar, shown)
+
+
+def quotes_around(trades: Trades, rising: npt.NDArray[np.bool_], spread: float) -> Quotes:
+    """`quote_around` of each print."""
+    per_dollar = np.where(trades.price >= 1, 100.0, 10_000.0)
+    ticks, width = trades.price * per_dollar, max(1, round(spread * 100))
+    below, above = np.floor(ticks + TICK_TOLERANCE), np.ceil(ticks - TICK_TOLERANCE)
+    bid, ask = np.where(rising, above - width, below), np.where(rising, above, below + width)
+    bid, ask = np.where(bid < 1, 1.0, bid), np.where(bid < 1, np.maximum(ask, 2.0), ask)
+    shown = np.maximum(LOT, trades.size // QUOTED_SHARE // LOT * LOT)
+    return Quotes(trades.names, trades.symbol, trades.time_ns, bid / per_dollar, shown, ask / per_dollar, shown)
 
 
 def _instants(session: Session, bars: Mapping[str, BarColumns], spread: float) -> Iterator[Instant]:

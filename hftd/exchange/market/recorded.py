@@ -61,15 +61,13 @@ class Heard:
     def __init__(self, play: Play, liquidity: TapeLiquidity | Slipping) -> None:
         self._play = play
         self._liquidity = liquidity
-
-    @property
-    def next_ns(self) -> int | None:
-        return self._play.next_ns
+        self.next_ns = play.next_ns
 
     def advance(self) -> Instant:
         instant = self._play.advance()
+        self.next_ns = self._play.next_ns
         for item in instant.data:
-            if isinstance(item, Trade):
+            if type(item) is Trade:
                 self._liquidity.on_trade(item)
         return instant
 

@@ -6,6 +6,7 @@ What users trade changes nothing on the tape: their fills are their own.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
+from functools import lru_cache
 
 from hftd.domain.convert import MINUTE_NS, decimal_of
 from hftd.domain.market import Quote, Trade
@@ -14,6 +15,8 @@ from hftd.exchange.market.queues import Queue, joined, shrunk
 from hftd.exchange.venue.orders import ZERO, Execution
 
 _UNBOUND = Decimal("Infinity")
+_exact = lru_cache(4096)(decimal_of)
+"""Quotes change their sizes far more often than their prices. For floats alone: 1 and 1.0 would be one key."""
 
 
 @dataclass(slots=True)
@@ -40,8 +43,8 @@ class TapeLiquidity:
         self._queue = queue
         self._participation = participation
         self._quotes: dict[str, Quote] = {}
-        self._left: dict[tuple[str, Side], Decimal] = {}
-        self._printed: dict[str, tuple[int, Decimal]] = {}
+        self._taken: dict[tuple[str, Side], Decimal] = {}
+        self._printed: dict[str, tuple[int, int]] = {}
         self._used: dict[str, Decimal] = {}
         self._resting: dict[str, _Resting] = {}
         self._fills: list[tuple[str, Execution]] = []
@@ -53,7 +56,7 @@ class TapeLiquidity:
     def clear(self) -> None:
         """Forget all quotes, and what stands before orders."""
         self._quotes.clear()
-        self._left.clear()
+        self._taken.clear()
         for order in self._resting.values():
             order.ahead = None
 
@@ -61,8 +64,9 @@ class TapeLiquidity:
         """Take over a quote: queues shrink with its sizes, and it serves the resting orders that it reaches."""
         before = self._quotes.get(quote.symbol)
         self._quotes[quote.symbol] = quote
-        self._left[quote.symbol, Side.BUY] = Decimal(quote.ask_size)
-        self._left[quote.symbol, Side.SELL] = Decimal(quote.bid_size)
+        if self._taken:
+            for side in Side:
+                self._taken.pop((quote.symbol, side), None)
         for order in self._orders_of(quote.symbol) if self._resting else ():
             self._requeue(order, before, quote)
             self._serve(order)
@@ -70,13 +74,13 @@ class TapeLiquidity:
     def on_trade(self, trade: Trade) -> None:
         """A print of the tape: it comes through the queues of resting orders, best price first."""
         minute = trade.time_ns // MINUTE_NS
-        known, printed = self._printed.get(trade.symbol, (minute, ZERO))
+        known, printed = self._printed.get(trade.symbol, (minute, 0))
         if known != minute:
-            printed, self._used[trade.symbol] = ZERO, ZERO
+            printed, self._used[trade.symbol] = 0, ZERO
         self._printed[trade.symbol] = (minute, printed + trade.size)
         if trade.symbol not in self._quotes or not self._resting:  # the first: a session's past, taken up again
             return
-        price, available = decimal_of(trade.price), {side: Decimal(trade.size) for side in Side}
+        price, available = _exact(trade.price), {side: Decimal(trade.size) for side in Side}
         for order in self._orders_of(trade.symbol):
             available[order.side] = self._print_to(order, price, available[order.side])
 
@@ -92,10 +96,10 @@ class TapeLiquidity:
     ) -> Sequence[Execution]:
         """One execution at the quote for as much as it shows and the minute allows, or none."""
         price = self._far_price(symbol, side, limit_price)
-        filled = min(quantity, self._left.get((symbol, side), ZERO), self._allowance(symbol))
+        filled = min(quantity, self._left(symbol, side), self._allowance(symbol))
         if price is None or filled <= 0 or (whole and filled < quantity):
             return ()
-        self._left[symbol, side] -= filled
+        self._take_off(symbol, side, filled)
         self._use(symbol, filled)
         return (Execution(price=price, quantity=filled),)
 
@@ -120,12 +124,14 @@ class TapeLiquidity:
     def _orders_of(self, symbol: str) -> Iterable[_Resting]:
         """Best price first, then in order of arrival."""
         orders = [order for order in self._resting.values() if order.symbol == symbol]
+        if len(orders) < 2:
+            return orders
         return sorted(orders, key=lambda order: -order.side.sign * (_UNBOUND if order.limit is None else order.limit))
 
     def _far_price(self, symbol: str, side: Side, limit: Decimal | None) -> Decimal | None:
         """The price at which the quote serves an order; None when it does not."""
         quote = self._quotes.get(symbol)
-        price = decimal_of((quote.ask if side is Side.BUY else quote.bid) if quote else 0.0)
+        price = _exact((quote.ask if side is Side.BUY else quote.bid) if quote else 0.0)
         reaches = limit is None or side.sign * (limit - price) >= 0
         return price if price > 0 and reaches else None
 
@@ -147,8 +153,20 @@ class TapeLiquidity:
         """Fill the order at its own price when the quote has come to it; a market order at the quote."""
         price = self._far_price(order.symbol, order.side, order.limit)
         if price is not None:
-            left = self._left[order.symbol, order.side]
-            self._left[order.symbol, order.side] = left - self._fill(order, order.limit or price, left)
+            filled = self._fill(order, order.limit or price, self._left(order.symbol, order.side))
+            self._take_off(order.symbol, order.side, filled)
+
+    def _left(self, symbol: str, side: Side) -> Decimal:
+        """Shares that the quote still shows to orders of `side`."""
+        quote = self._quotes.get(symbol)
+        if quote is None:
+            return ZERO
+        shown = quote.ask_size if side is Side.BUY else quote.bid_size
+        return shown - self._taken.get((symbol, side), ZERO)
+
+    def _take_off(self, symbol: str, side: Side, filled: Decimal) -> None:
+        if filled:
+            self._taken[symbol, side] = self._taken.get((symbol, side), ZERO) + filled
 
     def _print_to(self, order: _Resting, price: Decimal, available: Decimal) -> Decimal:
         """Give the order what a print leaves for it, and return what remains for the others on its side."""
@@ -178,7 +196,7 @@ class TapeLiquidity:
         """Whole shares that users may still trade in this minute."""
         if self._participation is None:
             return _UNBOUND
-        _, printed = self._printed.get(symbol, (0, ZERO))
+        _, printed = self._printed.get(symbol, (0, 0))
         allowed = (self._participation * printed).to_integral_value(rounding=ROUND_DOWN)
         return max(allowed - self._used.get(symbol, ZERO), ZERO)
 
@@ -189,4 +207,4 @@ class TapeLiquidity:
 def _near(quote: Quote, side: Side) -> tuple[Decimal, Decimal]:
     """The best price and size of the side on which an order rests."""
     price, size = (quote.bid, quote.bid_size) if side is Side.BUY else (quote.ask, quote.ask_size)
-    return decimal_of(price), Decimal(size)
+    return _exact(price), Decimal(size)

@@ -6,21 +6,24 @@ of bars.
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from itertools import chain, pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hftd.calendar import Calendar
 from hftd.data.reading import USUAL, Reading
 from hftd.data.recorded import Recorded
-from hftd.data.rows import Kind, Trades, joined
+from hftd.data.rows import Kind, Quotes, Rows, Trades, joined
 from hftd.domain.convert import MINUTE_NS
-from hftd.domain.market import Bar, MarketData, Quote, Trade
+from hftd.domain.market import Bar, Quote, Trade
 from hftd.domain.session import Session
 from hftd.errors import DataError
 from hftd.exchange.market.base import Instant, Play
 from hftd.exchange.market.columns import EMPTY, BarColumns, TradedColumns
-from hftd.exchange.market.minutes import quote_around
+from hftd.exchange.market.minutes import quotes_around
 from hftd.exchange.market.recorded import SPREAD, RecordedMarket, sessions_with_bars
 from hftd.exchange.market.tape import Tape, columns_of
 from hftd.exchange.venue.liquidity import Liquidity
@@ -43,32 +46,94 @@ class TickTape(RecordedMarket):
         self._made = {} if Kind.BARS in data.kinds else bars
 
     def play(self, session: Session) -> Play:
-        return self._heard(_TickPlay(self._instants(session)))
+        return self._heard(_TickPlay(chain.from_iterable(self._instants(session))))
 
     def ticks(self, symbol: str, session: Session) -> Iterator[Quote | Trade]:
-        for item in self._items(session):
-            if item.symbol == symbol and not isinstance(item, Bar):
-                yield item
+        for instant in chain.from_iterable(self._instants(session)):
+            for item in instant.data:
+                if item.symbol == symbol and not isinstance(item, Bar):
+                    yield item
 
-    def _instants(self, session: Session) -> Iterator[Instant]:
-        instant_ns, together = 0, list[MarketData]()
-        for item in self._items(session):
-            known_ns = item.known_at_ns if type(item) is Bar else item.time_ns
-            if known_ns != instant_ns and together:
-                yield Instant(instant_ns, tuple(together))
-                together = []
-            instant_ns = known_ns
-            together.append(item)
-        if together:
-            yield Instant(instant_ns, tuple(together))
+    def _instants(self, session: Session) -> Iterator[list[Instant]]:
+        made = _MadeBars(self._made, session)
+        leave_quotes = None if Kind.QUOTES in self._data.kinds else _LeftQuotes(self._spread)
+        for part in self._data.between(session.open_ns, session.close_ns).parts():
+            rows = [_begun(each, session.open_ns) for each in part]
+            known = [_known(each, leave_quotes) for each in rows if len(each)]
+            if known:
+                yield _instants_of([made.until(max(times[-1] for times, _ in known)), *known])
+        yield _instants_of([made.rest()])
 
-    def _items(self, session: Session) -> Iterator[MarketData]:
-        items = self._data.between(session.open_ns, session.close_ns).items()
-        if Kind.BARS in self._data.kinds:
-            items = (item for item in items if type(item) is not Bar or item.time_ns >= session.open_ns)
-        if Kind.QUOTES not in self._data.kinds:
-            items = _with_quotes(items, self._spread)
-        return _with_bars(items, self._made, session) if self._made else items
+
+Known = tuple[npt.NDArray[np.int64], list[Any]]
+"""When each of some items is known, and the items."""
+
+
+def _begun(rows: Rows, open_ns: int) -> Rows:
+    """`rows` without bars of minutes before the session, the last of which is known at its open."""
+    return rows.take(rows.time_ns >= open_ns) if rows.kind is Kind.BARS else rows
+
+
+def _known(rows: Rows, leave_quotes: "_LeftQuotes | None") -> Known:
+    if leave_quotes is None or not isinstance(rows, Trades):
+        return rows.known_ns, rows.items()
+    pairs = zip(rows.items(), leave_quotes.behind(rows).items(), strict=True)
+    return np.repeat(rows.known_ns, 2), list(chain.from_iterable(pairs))
+
+
+def _instants_of(parts: Sequence[Known]) -> list[Instant]:
+    """What is known together; at one moment in the order of `parts`, which is that of recorded data."""
+    whole = [part for part in parts if len(part[0])]
+    if not whole:
+        return []
+    times, items = np.concatenate([times for times, _ in whole]), [item for _, own in whole for item in own]
+    if len(whole) > 1:
+        order = np.argsort(times, kind="stable")
+        times, items = times[order], [items[index] for index in order.tolist()]
+    starts = np.flatnonzero(np.append(True, times[1:] != times[:-1]))
+    edges = pairwise([*starts.tolist(), len(items)])
+    return [
+        Instant(time_ns, tuple(items[first:end]))
+        for time_ns, (first, end) in zip(times[starts].tolist(), edges, strict=True)
+    ]
+
+
+class _LeftQuotes:
+    """The quote that each print leaves, where none were recorded."""
+
+    def __init__(self, spread: float) -> None:
+        self._spread = spread
+        self._last: dict[int, float] = {}
+
+    def behind(self, trades: Trades) -> Quotes:
+        """One quote for each of the next trades."""
+        rising = np.empty(len(trades), dtype=bool)
+        for code in np.unique(trades.symbol).tolist():
+            own = np.flatnonzero(trades.symbol == code)
+            prices = trades.price[own]
+            before = np.concatenate(([self._last.get(code, prices[0])], prices[:-1]))
+            rising[own] = prices >= before
+            self._last[code] = float(prices[-1])
+        return quotes_around(trades, rising, self._spread)
+
+
+class _MadeBars:
+    """The bars of a session that were made of its trades, given out as they become known."""
+
+    def __init__(self, bars: Mapping[str, BarColumns], session: Session) -> None:
+        inside = (own.between(session.open_ns, session.close_ns).bars(symbol) for symbol, own in sorted(bars.items()))
+        self._bars = sorted((bar for own in inside for bar in own), key=lambda bar: (bar.time_ns, bar.symbol))
+        self._known_ns = np.array([bar.known_at_ns for bar in self._bars], np.int64)
+        self._given = 0
+
+    def until(self, time_ns: int) -> Known:
+        """Those known by `time_ns` that were not given out before."""
+        first, self._given = self._given, int(np.searchsorted(self._known_ns, time_ns, "right"))
+        return self._known_ns[first : self._given], self._bars[first : self._given]
+
+    def rest(self) -> Known:
+        """All others."""
+        return self._known_ns[self._given :], self._bars[self._given :]
 
 
 class _TickPlay:
@@ -110,28 +175,6 @@ def tape_of(
     if not sessions:
         raise DataError(f"{path}: nothing lies in a session of calendar {calendar.name}")
     return TickTape(data, bars, sessions, liquidity=liquidity)
-
-
-def _with_quotes(items: Iterator[MarketData], spread: float) -> Iterator[MarketData]:
-    """Each print followed by the quote that it leaves."""
-    before: dict[str, float] = {}
-    for item in items:
-        yield item
-        if isinstance(item, Trade):
-            rising = item.price >= before.get(item.symbol, item.price)
-            before[item.symbol] = item.price
-            yield quote_around(item.symbol, item.time_ns, item.price, item.size, rising, spread)
-
-
-def _with_bars(items: Iterator[MarketData], bars: Mapping[str, BarColumns], session: Session) -> Iterator[MarketData]:
-    """Each minute's bars before whatever comes after the minute's end."""
-    inside = (own.between(session.open_ns, session.close_ns).bars(symbol) for symbol, own in sorted(bars.items()))
-    waiting = sorted((bar for own in inside for bar in own), key=lambda bar: (bar.time_ns, bar.symbol), reverse=True)
-    for item in items:
-        while waiting and waiting[-1].known_at_ns <= item.time_ns:
-            yield waiting.pop()
-        yield item
-    yield from reversed(waiting)
 
 
 def bars_in(data: Recorded) -> dict[str, BarColumns]:

@@ -88,7 +88,7 @@ class Desk:
         self.auctions: dict[TimeInForce, Shelf] = {TimeInForce.OPG: {}, TimeInForce.CLS: {}}
         self.resting: Shelf = {}
         self.sent = 0
-        self._under_way: list[tuple[int, int, str]] = []
+        self.under_way: list[tuple[int, int, str]] = []
         self._latest_ns: dict[str, int] = {}
 
     # Entering
@@ -128,12 +128,12 @@ class Desk:
     @property
     def next_arrival_ns(self) -> int | None:
         """When the next message arrives; None when none is under way."""
-        return self._under_way[0][0] if self._under_way else None
+        return self.under_way[0][0] if self.under_way else None
 
     def let_arrive(self) -> None:
         """Deal with what has arrived by now, in the order of arrival."""
-        while self._under_way and self._under_way[0][0] <= self.time_ns:
-            due_ns, _, order_id = heappop(self._under_way)
+        while self.under_way and self.under_way[0][0] <= self.time_ns:
+            due_ns, _, order_id = heappop(self.under_way)
             order = self._records.orders[order_id]
             if order.is_open and order.arrives_at_ns == due_ns:
                 order.arrives_at_ns = None
@@ -142,7 +142,7 @@ class Desk:
                 self.end(order, ReportKind.CANCELED)
 
     def _expect(self, due_ns: int, order: Order) -> None:
-        heappush(self._under_way, (due_ns, order.sequence, order.id))
+        heappush(self.under_way, (due_ns, order.sequence, order.id))
 
     def _enter(self, order: Order) -> None:
         self.release(order)

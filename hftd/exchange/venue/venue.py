@@ -58,6 +58,7 @@ from hftd.exchange.venue.settings import StopTrigger, VenueSettings
 
 _BILLIONTH = Decimal("1e-9")
 _HUNDRED = Decimal(100)
+_AT_OPEN = TimeInForce.OPG
 _DAILY = frozenset({TimeInForce.DAY, TimeInForce.IOC, TimeInForce.FOK})
 
 
@@ -319,7 +320,7 @@ class Venue:
         symbol = trade.symbol
         self._prices.last[symbol] = trade.price
         desk = self._desk
-        opening = symbol in desk.auctions[TimeInForce.OPG]
+        opening = symbol in desk.auctions[_AT_OPEN]
         watched = symbol in desk.watched and not self._follows_quotes
         if opening or watched or symbol in desk.waiting:
             self._advance(trade.time_ns)
@@ -327,14 +328,16 @@ class Venue:
 
     def on_time(self, time_ns: int) -> None:
         """Time has come to `time_ns`: let arrive and expire what is due, collect fills, mark equity."""
-        step = self._settings.mark_every_ns
-        marks = self._desk.is_open and time_ns // step > self._desk.time_ns // step
-        self._advance(time_ns)
-        self._desk.collect()
-        if self._desk.next_arrival_ns is not None:
-            self._desk.let_arrive()
-            self._desk.collect()
-        if not self._desk.is_open:
+        desk, step = self._desk, self._settings.mark_every_ns
+        marks = desk.is_open and time_ns // step > desk.time_ns // step
+        if time_ns > desk.time_ns:
+            desk.time_ns = time_ns
+        if desk.resting:
+            desk.collect()
+        if desk.under_way:
+            desk.let_arrive()
+            desk.collect()
+        if not desk.is_open:
             self._expire_due()
         if marks:
             self._mark()

@@ -138,7 +138,7 @@ def test_a_tape_comes_to_its_end():
 def test_a_moment_may_come_at_any_time_but_none_may_be_left_out():
     course = course_from(OPEN_NS - MINUTE_NS)
     quiet = course.advance_to(OPEN_NS - SECOND_NS)
-    assert (quiet.turned, quiet.data, quiet.happenings) == ([], (), [])
+    assert (list(quiet.turned), quiet.data, quiet.happenings) == ([], (), [])
     assert course.venue.standing.time_ns == OPEN_NS - SECOND_NS
     with pytest.raises(AssertionError, match="left out"):
         course.advance_to(OPEN_NS + SECOND_NS)

@@ -1,0 +1,107 @@
+"""Backtests of recorded ticks: a Python model on the plain path, over the tape that `_tape` makes of real trades.
+
+Processor seconds for a million ticks, of which fees, limits and flattening are part: trades alone, each of which leaves
+a quote, which is a tick too; quotes and trades as recorded; and these with queue, participation and latency. The hash
+is of all trades: it tells whether two versions do the same.
+
+    python benchmarks/ticks.py [--rows 1000000]
+"""
+
+import argparse
+import tempfile
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from _tape import write_tape
+
+from hftd import Model, buy, cancel, sell
+from hftd.backtest.plain import PlainDriver
+from hftd.backtest.prepare import past_of, sessions_of
+from hftd.backtest.record import trades_hash
+from hftd.backtest.run import rarely_collected
+from hftd.backtest.task import Subject, Task, Terms
+from hftd.calendar import Calendar
+from hftd.data.rows import Kind
+from hftd.domain.convert import MINUTE_NS
+from hftd.engine.risk import Limits
+from hftd.exchange.market.queues import Queue
+from hftd.exchange.venue.fees import Fees
+from hftd.exchange.venue.latency import Constant
+
+CALENDAR = Calendar()
+LIMITS = Limits(Decimal(100_000), Decimal(10**8), 1000, 5 * MINUTE_NS, max_daily_loss=Decimal(10**6))
+USUAL = Terms(cash=Decimal(10**8), fees=Fees.REGULATORY)
+CAREFUL = Terms(
+    cash=Decimal(10**8),
+    fees=Fees.REGULATORY,
+    queue=Queue.BACK,
+    participation=Decimal("0.1"),
+    latency=Constant(5_000_000),
+)
+
+
+class OnTrades(Model):
+    """Buys and sells in turns, every 250 prints."""
+
+    def on_start(self, context: Any) -> None:
+        self.count = 0
+
+    def on_trade(self, trade: Any) -> Any:
+        self.count += 1
+        if self.count % 500 == 0:
+            return buy(1, trade.symbol)
+        return sell(1, trade.symbol) if self.count % 500 == 250 else None
+
+
+class OnBoth(Model):
+    """Joins the bid for three quarters of the time, sells at the market."""
+
+    def on_start(self, context: Any) -> None:
+        self.quotes = self.trades = 0
+
+    def on_quote(self, quote: Any) -> Any:
+        self.quotes += 1
+        if self.quotes % 400 == 1 and self.trades:
+            return buy(3, quote.symbol, limit=quote.bid)
+        return cancel(quote.symbol) if self.quotes % 400 == 300 else None
+
+    def on_trade(self, trade: Any) -> Any:
+        self.trades += 1
+        return sell(2, trade.symbol) if self.trades % 600 == 0 else None
+
+
+def measured(model: type[Model], folder: Path, terms: Terms) -> tuple[int, float, int, str]:
+    """(ticks, processor seconds, fills, hash of the trades)"""
+    past = past_of(folder)
+    subject = Subject(model.__name__, model, {}, "benchmark", Path(__file__))
+    sessions = sessions_of(past.bars, CALENDAR, None, None)
+    driver = PlainDriver(Task(subject, past.bars, sessions, LIMITS, terms, ticks=past.ticks), CALENDAR)
+    with rarely_collected():
+        began = time.process_time()
+        driver.run()
+        took = time.process_time() - began
+    return driver.ticks, took, driver.tally.fills, trades_hash(driver.record.fills)
+
+
+def show(name: str, ticks: int, took: float, fills: int, hash: str) -> None:
+    print(f"{name:44} {ticks:>10,} {took:>8.2f} {took / ticks * 1e6:>10.2f} {fills:>8,}  {hash[:12]}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    options = parser.parse_args()
+    print(f"{'plain driver':44} {'ticks':>10} {'CPU s':>8} {'us a tick':>10} {'fills':>8}  trades")
+    with tempfile.TemporaryDirectory() as name:
+        trades, both = Path(name, "trades"), Path(name, "both")
+        write_tape(trades, options.rows)
+        write_tape(both, options.rows, (Kind.TRADES, Kind.QUOTES))
+        show("trades, each with the quote it leaves", *measured(OnTrades, trades, USUAL))
+        show("quotes and trades", *measured(OnBoth, both, USUAL))
+        show("  with queue, participation and latency", *measured(OnBoth, both, CAREFUL))
+
+
+if __name__ == "__main__":
+    main()
