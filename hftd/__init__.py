@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from hftd.domain.intents import buy, cancel, protect, sell, target
 from hftd.domain.market import Bar, Quote, Trade
 from hftd.domain.orders import ExecutionReport
-from hftd.model.compiled import CompiledModel
+from hftd.model.compiled import CompiledModel, CompiledTicks
 from hftd.model.contract import Model
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Bar",
     "CompiledModel",
+    "CompiledTicks",
     "ExecutionReport",
     "Model",
     "Quote",

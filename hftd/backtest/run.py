@@ -13,11 +13,12 @@ from hftd.backtest.plain import PlainDriver
 from hftd.backtest.record import Record, trades_hash
 from hftd.backtest.result import Result, figures_of, frames_of, rounded
 from hftd.backtest.task import Task
+from hftd.backtest.ticks import TickDriver
 from hftd.calendar import Calendar
 from hftd.engine.tally import Tally
 from hftd.errors import ConfigurationError
 from hftd.exchange.market.columns import BarColumns
-from hftd.model.compiled import CompiledModel
+from hftd.model.compiled import CompiledModel, CompiledTicks
 
 Progress = Callable[[int], None]
 
@@ -29,13 +30,18 @@ def run_task(task: Task, progress: Progress = lambda done: None, driver: str = "
     """
     ran, why, seconds = _run(task, Calendar(), progress, driver)
     summary = summary_of(task, ran.record, ran.tally, ran.positions)
-    summary |= {"ticks": ran.ticks if isinstance(ran, PlainDriver) and task.ticks else 0}
+    summary |= {"ticks": ran.ticks if isinstance(ran, PlainDriver | TickDriver) and task.ticks else 0}
     summary |= {"driver": NAMES[type(ran)], "why": why, "seconds": round(seconds, 3)}
     return Result(summary, frames_of(ran.record, played_bars(task)))
 
 
-Driver = PlainDriver | LeanDriver
-NAMES: dict[type[Driver], str] = {PlainDriver: "plain", LeanDriver: "lean", CompiledDriver: "compiled"}
+Driver = PlainDriver | LeanDriver | TickDriver
+NAMES: dict[type[Driver], str] = {
+    PlainDriver: "plain",
+    LeanDriver: "lean",
+    CompiledDriver: "compiled",
+    TickDriver: "compiled",
+}
 
 
 def _run(task: Task, calendar: Calendar, progress: Progress, driver: str) -> tuple[Driver, str, float]:
@@ -68,10 +74,12 @@ def rarely_collected() -> Iterator[None]:
 
 def _drivers_for(task: Task, driver: str) -> list[type[Driver]]:
     """Those to be tried, the fastest first."""
+    compiled: type[Driver] = TickDriver if issubclass(task.subject.cls, CompiledTicks) else CompiledDriver
     if driver != "auto":
-        return [kind for kind, name in NAMES.items() if name == driver]
-    compiled = [CompiledDriver] if issubclass(task.subject.cls, CompiledModel) else []
-    return [*compiled, LeanDriver, PlainDriver]
+        return [compiled if driver == "compiled" else kind for kind, name in NAMES.items() if name == driver][:1]
+    if not issubclass(task.subject.cls, CompiledModel | CompiledTicks):
+        return [LeanDriver, PlainDriver]
+    return [compiled, PlainDriver] if task.ticks else [compiled, LeanDriver, PlainDriver]
 
 
 def played_bars(task: Task) -> dict[str, BarColumns]:

@@ -56,7 +56,7 @@ class TickTape(RecordedMarket):
 
     def _instants(self, session: Session) -> Iterator[list[Instant]]:
         made = _MadeBars(self._made, session)
-        leave_quotes = None if Kind.QUOTES in self._data.kinds else _LeftQuotes(self._spread)
+        leave_quotes = None if Kind.QUOTES in self._data.kinds else LeftQuotes(self._spread)
         for part in self._data.between(session.open_ns, session.close_ns).parts():
             rows = [_begun(each, session.open_ns) for each in part]
             known = [_known(each, leave_quotes) for each in rows if len(each)]
@@ -74,7 +74,7 @@ def _begun(rows: Rows, open_ns: int) -> Rows:
     return rows.take(rows.time_ns >= open_ns) if rows.kind is Kind.BARS else rows
 
 
-def _known(rows: Rows, leave_quotes: "_LeftQuotes | None") -> Known:
+def _known(rows: Rows, leave_quotes: "LeftQuotes | None") -> Known:
     if leave_quotes is None or not isinstance(rows, Trades):
         return rows.known_ns, rows.items()
     pairs = zip(rows.items(), leave_quotes.behind(rows).items(), strict=True)
@@ -98,7 +98,7 @@ def _instants_of(parts: Sequence[Known]) -> list[Instant]:
     ]
 
 
-class _LeftQuotes:
+class LeftQuotes:
     """The quote that each print leaves, where none were recorded."""
 
     def __init__(self, spread: float) -> None:

@@ -1,0 +1,522 @@
+"""Ticks of one symbol, compiled: a model's own `decide` at each, one order at a time through latency and queue.
+
+The second implementation of what engine and venue do together for a `CompiledTicks` model; the plain driver is the
+first, and a property test holds both equal, trade for trade. What this one does not cover ends it with an error in the
+state, and the plain driver takes over. Prices of orders and fills are integer ticks of $0.0001, fees integer cents.
+"""
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, no-any-return"
+# The types of compiled code are numba's.
+
+from collections import namedtuple
+from collections.abc import Callable
+from enum import auto
+from functools import cache, partial
+from typing import Any
+
+import numba
+
+from hftd.backtest.kernel import _fee as fee_of
+from hftd.backtest.kernel import _Index as Index
+from hftd.domain.convert import MINUTE_NS, TICKS_PER_DOLLAR
+from hftd.model.compiled import Tick, whole_cents
+
+inlined: Any = partial(numba.njit, error_model="numpy", forceinline=True, _nrt=False)
+outlined: Any = partial(numba.njit, error_model="numpy", _nrt=False)
+cents_of: Any = numba.njit(whole_cents)
+BAR, QUOTE, TRADE = 0, 1, 2
+"""Kinds of row."""
+
+Columns = namedtuple("Columns", ("time_ns", "kind", "first", "second", "first_ticks", "second_ticks", "size", "other"))
+"""Rows in order of time: a bar's close, a quote's bid and ask, a print's price as `first` and `second`, their sizes."""
+
+
+class State(Index):
+    """Places in the integer state."""
+
+    POSITION = auto()
+    CASH = auto()
+    FLOW = auto()
+    QUOTED = auto()
+    BID = auto()
+    BID_SIZE = auto()
+    ASK = auto()
+    ASK_SIZE = auto()
+    TAKEN_BUY = auto()
+    TAKEN_SELL = auto()
+    MINUTE = auto()
+    PRINTED = auto()
+    USED = auto()
+    ORDER = auto()
+    LEFT = auto()
+    LIMIT = auto()
+    AHEAD = auto()
+    ROW = auto()
+    ARRIVES = auto()
+    CANCEL = auto()
+    CANCEL_ARRIVES = auto()
+    FLAT = auto()
+    ORDERS = auto()
+    FIRST = auto()
+    FILLS = auto()
+    REFUSED = auto()
+    BUYS = auto()
+    SELLS = auto()
+    EQUITY = auto()
+    PRICED = auto()
+    ERROR = auto()
+    HEARD_BID_SIZE = auto()
+    HEARD_ASK_SIZE = auto()
+
+
+class Worth(Index):
+    """Places in the float state, dollars."""
+
+    START = auto()
+    PEAK = auto()
+    WORTH = auto()
+    DRAWDOWN = auto()
+    LAST = auto()
+    HEARD_BID = auto()
+    HEARD_ASK = auto()
+
+
+class Bound(Index):
+    """Places in the integer limits and terms; -1 is off, `PARTICIPATION` is millionths of a minute's volume."""
+
+    POSITION = auto()
+    QUANTITY = auto()
+    RATE = auto()
+    FLATTEN = auto()
+    QUIET_AFTER = auto()
+    QUIET_BEFORE = auto()
+    LATENCY = auto()
+    QUEUE = auto()
+    PARTICIPATION = auto()
+    OPEN = auto()
+    CLOSE = auto()
+
+
+class Status(Index):
+    """How an order stands; beyond `RESTS` it is over."""
+
+    NONE = auto()
+    DECIDED = auto()
+    TRAVELS = auto()
+    RESTS = auto()
+    FILLED = auto()
+    CANCELED = auto()
+    EXPIRED = auto()
+
+
+class Error(Index):
+    """Why the kernel gave up."""
+
+    NONE = auto()
+    MONEY = auto()
+    EXACT = auto()
+    NO_QUOTE = auto()
+    BREACH = auto()
+    LIMIT = auto()
+
+
+OFF, FRONT, BACK = 0, 1, 2
+"""Queues."""
+
+POSITION, CASH, FLOW, QUOTED, BID, BID_SIZE, ASK, ASK_SIZE, TAKEN_BUY, TAKEN_SELL, MINUTE, PRINTED, USED = (
+    int(place) for place in list(State)[:13]
+)
+ORDER, LEFT, LIMIT, AHEAD, ROW, ARRIVES, CANCEL, CANCEL_ARRIVES, FLAT, ORDERS, FIRST, FILLS, REFUSED = (
+    int(place) for place in list(State)[13:26]
+)
+BUYS, SELLS, EQUITY, PRICED, ERROR, HEARD_BID_SIZE, HEARD_ASK_SIZE = (int(place) for place in list(State)[26:])
+START, PEAK, WORTH, DRAWDOWN, LAST, HEARD_BID, HEARD_ASK = map(int, Worth)
+MAX_POSITION, MAX_QUANTITY, MAX_ORDERS, FLATTEN, QUIET_AFTER, QUIET_BEFORE = (int(place) for place in list(Bound)[:6])
+LATENCY, QUEUE, PARTICIPATION, OPEN, CLOSE = (int(place) for place in list(Bound)[6:])
+NONE, DECIDED, TRAVELS, RESTS, FILLED, CANCELED, EXPIRED = map(int, Status)
+NO_MONEY, NOT_EXACT, NO_QUOTE, BREACH, BAD_LIMIT = map(int, list(Error)[1:])
+MAX_ORDER, MAX_NOTIONAL, MAX_LOSS, MAX_DRAWDOWN = range(4)
+TICKS, CENT = TICKS_PER_DOLLAR, TICKS_PER_DOLLAR // 100
+NEVER = 2**62
+NEAR = 1e-9
+INF = float("inf")
+
+
+@inlined()
+def _revalue(state, worth, dollars):
+    """`Judge.revalued`; a breach is left to the plain driver."""
+    if dollars[MAX_LOSS] == INF and dollars[MAX_DRAWDOWN] == INF:
+        return
+    now = state[FLOW] / TICKS
+    if state[POSITION] != 0:
+        now += float(state[POSITION]) * worth[LAST]
+    worth[WORTH] = now
+    worth[PEAK] = max(worth[PEAK], now)
+    if worth[START] - now >= dollars[MAX_LOSS] or worth[PEAK] - now >= dollars[MAX_DRAWDOWN]:
+        state[ERROR] = BREACH
+
+
+@inlined()
+def _reprice(state, worth, dollars, price):
+    worth[LAST] = price
+    state[PRICED] = 1
+    if state[POSITION] != 0:
+        _revalue(state, worth, dollars)
+
+
+@inlined()
+def _over(state, orders, status):
+    """The order is over; while everything is being closed, what is held still is closed by another."""
+    orders[state[ROW], 3] = status
+    state[ORDER] = NONE
+    state[CANCEL] = 0
+    state[ARRIVES] = state[CANCEL_ARRIVES] = NEVER
+
+
+@outlined()
+def _trade(state, worth, dollars, charges, orders, fills, shares, price, now):
+    """`shares` of the order are filled at `price` ticks."""
+    signed = shares if state[LEFT] > 0 else -shares
+    cents = fee_of(charges, shares, price, 1 if signed > 0 else -1)
+    state[POSITION] += signed
+    state[CASH] -= signed * price + cents * 100
+    state[FLOW] -= signed * price
+    state[LEFT] -= signed
+    row, at = state[ROW], state[FILLS]
+    orders[row, 4] += shares
+    orders[row, 5] += shares * price
+    fills[at, 0], fills[at, 1], fills[at, 2], fills[at, 3], fills[at, 4] = now, row, signed, price, cents
+    state[FILLS] = at + 1
+    _revalue(state, worth, dollars)
+    if state[LEFT] == 0:
+        _over(state, orders, FILLED)
+
+
+@inlined()
+def _allowed(state, bounds):
+    """`TapeLiquidity._allowance`."""
+    if bounds[PARTICIPATION] < 0:
+        return NEVER
+    return max(bounds[PARTICIPATION] * state[PRINTED] // 1_000_000 - state[USED], 0)
+
+
+@inlined()
+def _far(state):
+    """The price in ticks at which the quote serves the order, 0 for none."""
+    side = 1 if state[LEFT] > 0 else -1
+    price = state[ASK] if side > 0 else state[BID]
+    return price if price > 0 and (state[LIMIT] == 0 or side * (state[LIMIT] - price) >= 0) else 0
+
+
+@outlined()
+def _match(state, worth, bounds, dollars, charges, orders, fills, own_price, now):
+    """What the quote serves: at the quote, but at the limit (`own_price`) what rested where sizes count."""
+    price = _far(state)
+    if price == 0:
+        return
+    if bounds[QUEUE] == OFF:
+        _trade(state, worth, dollars, charges, orders, fills, abs(state[LEFT]), price, now)
+        return
+    taken, shown = (TAKEN_BUY, ASK_SIZE) if state[LEFT] > 0 else (TAKEN_SELL, BID_SIZE)
+    shares = min(abs(state[LEFT]), state[shown] - state[taken], _allowed(state, bounds))
+    if shares > 0:
+        state[taken] += shares
+        state[USED] += shares
+        if own_price and state[LIMIT] != 0:
+            price = state[LIMIT]
+        _trade(state, worth, dollars, charges, orders, fills, shares, price, now)
+
+
+@outlined()
+def _requeue(state, bounds, anew):
+    """`TapeLiquidity._requeue`."""
+    buys = state[LEFT] > 0
+    side, best, shown = (1, state[BID], state[BID_SIZE]) if buys else (-1, state[ASK], state[ASK_SIZE])
+    if state[LIMIT] == 0 or side * (state[LIMIT] - best) > 0:
+        state[AHEAD] = 0
+    elif state[LIMIT] != best:
+        state[AHEAD] = -1
+    elif state[AHEAD] < 0 or anew:
+        state[AHEAD] = 0 if bounds[QUEUE] == FRONT else shown
+    else:
+        state[AHEAD] = min(state[AHEAD], shown)
+
+
+@outlined()
+def _printed(state, worth, bounds, dollars, charges, orders, fills, price, size, now):
+    """`TapeLiquidity.on_trade`."""
+    minute = now // MINUTE_NS
+    if state[MINUTE] != minute:
+        if state[MINUTE] >= 0:
+            state[USED] = 0
+        state[MINUTE], state[PRINTED] = minute, 0
+    state[PRINTED] += size
+    if state[ORDER] != RESTS or state[LIMIT] == 0 or state[QUOTED] == 0:
+        return
+    through = (1 if state[LEFT] > 0 else -1) * (state[LIMIT] - price)
+    if through < 0 or (through == 0 and state[AHEAD] < 0):
+        return
+    available = size
+    if through == 0:
+        passed = min(state[AHEAD], available)
+        state[AHEAD] -= passed
+        available -= passed
+    shares = min(abs(state[LEFT]), available, _allowed(state, bounds))
+    if shares > 0:
+        state[USED] += shares
+        _trade(state, worth, dollars, charges, orders, fills, shares, state[LIMIT], now)
+
+
+@inlined()
+def _quoted(state, worth, bounds, dollars, charges, orders, fills, bid, bid_size, ask, ask_size, now):
+    """The liquidity takes over a quote, and serves the order that it reaches."""
+    anew = state[QUOTED] == 0
+    state[BID], state[BID_SIZE], state[ASK], state[ASK_SIZE], state[QUOTED] = bid, bid_size, ask, ask_size, 1
+    state[TAKEN_BUY] = state[TAKEN_SELL] = 0
+    if state[ORDER] == RESTS:
+        if bounds[QUEUE] != OFF:
+            _requeue(state, bounds, anew)
+        _match(state, worth, bounds, dollars, charges, orders, fills, True, now)
+
+
+@outlined()
+def _enter(state, worth, bounds, dollars, charges, orders, fills, now):
+    """The order has come to the venue: it takes what the quote gives, and rests with the remainder."""
+    if state[QUOTED] == 0 or state[BID] <= 0 or state[ASK] <= 0:
+        state[ERROR] = NO_QUOTE
+        return
+    state[ORDER] = RESTS
+    state[ARRIVES] = NEVER
+    _match(state, worth, bounds, dollars, charges, orders, fills, False, now)
+    if state[ORDER] == RESTS and bounds[QUEUE] != OFF:
+        _requeue(state, bounds, True)
+
+
+@outlined()
+def _decided(state, worth, orders, references, signed, limit, now):
+    """An order is made: it leaves at the end of the instant."""
+    row = state[ORDERS]
+    orders[row, 0], orders[row, 1], orders[row, 2], orders[row, 3] = now, signed, limit, DECIDED
+    orders[row, 4] = orders[row, 5] = 0
+    orders[row, 6] = state[FLAT]
+    references[row] = worth[LAST]
+    state[ORDERS] = row + 1
+    state[ORDER], state[LEFT], state[LIMIT], state[AHEAD], state[ROW] = DECIDED, signed, limit, -1, row
+    state[CANCEL] = 0
+    state[ARRIVES] = state[CANCEL_ARRIVES] = NEVER
+
+
+@inlined()
+def _close_all(state, worth, bounds, orders, references, now):
+    """While everything is being closed: close what is held, once no order works. `Closing.close`."""
+    if state[FLAT] != 0 and state[ORDER] == NONE and state[POSITION] != 0 and now < bounds[CLOSE]:
+        _decided(state, worth, orders, references, -state[POSITION], 0, now)
+
+
+@outlined()
+def _refused(state, worth, bounds, dollars, orders, signed, now):
+    """`risk.refusal_of`. An amount too near to its limit is an error."""
+    sent = 0
+    for row in range(state[ORDERS] - 1, state[FIRST] - 1, -1):
+        if orders[row, 0] <= now - MINUTE_NS:
+            break
+        sent += 1
+    if state[POSITION] * signed < 0:
+        return sent >= bounds[MAX_ORDERS]
+    shares, after = abs(signed), abs(state[POSITION] + signed)
+    order, held = shares * worth[LAST], after * worth[LAST]
+    if abs(order - dollars[MAX_ORDER]) <= NEAR * order or abs(held - dollars[MAX_NOTIONAL]) <= NEAR * held:
+        state[ERROR] = NOT_EXACT
+    return (
+        state[FLAT] != 0
+        or (bounds[QUIET_AFTER] >= 0 and now - bounds[OPEN] < bounds[QUIET_AFTER])
+        or (bounds[QUIET_BEFORE] >= 0 and bounds[CLOSE] - now < bounds[QUIET_BEFORE])
+        or after > bounds[MAX_POSITION]
+        or shares > bounds[MAX_QUANTITY]
+        or order > dollars[MAX_ORDER]
+        or held > dollars[MAX_NOTIONAL]
+        or sent >= bounds[MAX_ORDERS]
+    )
+
+
+@outlined()
+def _want(state, worth, bounds, dollars, orders, references, shares, dollars_limit, now):
+    """What a model wants, when no order works: `CompiledTicks`, then the gate."""
+    held = state[POSITION]
+    if held * shares < 0 and abs(shares) > abs(held):
+        shares = -held
+    limit = 0
+    if dollars_limit > 0:
+        limit = cents_of(dollars_limit) * CENT
+    state[BUYS if shares > 0 else SELLS] += 1
+    if now >= bounds[CLOSE] or now <= bounds[OPEN]:
+        return
+    if state[PRICED] == 0:
+        state[ERROR] = NO_QUOTE
+        return
+    if not _refused(state, worth, bounds, dollars, orders, shares, now):
+        _decided(state, worth, orders, references, shares, limit, now)
+    else:
+        state[REFUSED] += 1
+
+
+@outlined()
+def _checked(state, worth):
+    """The venue's rules, with a margin for floats: an order that might break one is left to the plain driver."""
+    if state[QUOTED] == 0 or state[BID] <= 0 or state[ASK] <= 0:
+        state[ERROR] = NO_QUOTE
+        return
+    side = 1 if state[LEFT] > 0 else -1
+    far = state[ASK] if side > 0 else state[BID]
+    if state[LIMIT] != 0 and (state[LIMIT] < TICKS or side * (state[LIMIT] - far) * 100 > far):
+        state[ERROR] = BAD_LIMIT
+    if state[POSITION] * state[LEFT] >= 0:
+        price = max(state[ASK], state[LIMIT]) / TICKS
+        held = abs(state[POSITION]) * max(price, worth[LAST])
+        equity = state[CASH] / TICKS + state[POSITION] * worth[LAST]
+        if equity <= 2001.0 or abs(state[LEFT]) * price * 1.04 >= (3.9 * equity - 2 * held):
+            state[ERROR] = NO_MONEY
+
+
+@outlined()
+def _flush(state, worth, bounds, dollars, charges, orders, references, fills, now):
+    """What was decided leaves, and what comes of it at once is taken in."""
+    while state[ERROR] == 0:
+        if state[ORDER] == DECIDED:
+            _checked(state, worth)
+            if now >= bounds[CLOSE] or state[ERROR] != 0:
+                return
+            if bounds[LATENCY] >= 0:
+                state[ORDER], state[ARRIVES] = TRAVELS, now + bounds[LATENCY]
+            else:
+                _enter(state, worth, bounds, dollars, charges, orders, fills, now)
+        elif state[CANCEL] == 1 and state[ORDER] != NONE:
+            state[CANCEL] = 2
+            if bounds[LATENCY] >= 0:
+                state[CANCEL_ARRIVES] = now + bounds[LATENCY]
+            else:
+                _over(state, orders, CANCELED)
+        else:
+            return
+        _close_all(state, worth, bounds, orders, references, now)
+
+
+@cache
+def player_of(decide: Callable[..., Any]) -> Callable[..., Any]:
+    """A compiled loop over ticks that asks `decide` at each. Compiled once a process."""
+    ask = numba.njit(decide, error_model="python")
+
+    @numba.njit(error_model="python", nogil=True)
+    def play(
+        columns: Any,
+        until_ns: Any,
+        state: Any,
+        worth: Any,
+        bounds: Any,
+        dollars: Any,
+        charges: Any,
+        orders: Any,
+        references: Any,
+        fills: Any,
+        equity: Any,
+        parameters: Any,
+        memory: Any,
+    ) -> Any:
+        """Live through all rows, and, where `until_ns` is not 0, on to that time. Returns how many rows were lived
+        through: fewer than all when `orders` or `fills` must grow."""
+        times, kinds, first, second, ticks, second_ticks, sizes, others = columns
+        count, at = len(times), 0
+        sized = bounds[QUEUE] != OFF
+        flatten_ns = bounds[CLOSE] - bounds[FLATTEN] if bounds[FLATTEN] >= 0 else NEVER
+        while state[ERROR] == 0:
+            due_ns = min(state[ARRIVES], state[CANCEL_ARRIVES])
+            if state[FLAT] == 0 and flatten_ns < due_ns:
+                due_ns = flatten_ns
+            end = at
+            if at < count and times[at] <= due_ns:
+                now = times[at]
+                while end < count and times[end] == now:
+                    end += 1
+            elif at < count or due_ns <= until_ns:
+                now = due_ns
+            else:
+                break
+            if len(orders) - state[ORDERS] < 2 * (end - at) + 4 or len(fills) - state[FILLS] < 2 * (end - at) + 4:
+                return at
+            if sized:
+                for row in range(at, end):
+                    if kinds[row] == TRADE:
+                        _printed(state, worth, bounds, dollars, charges, orders, fills, ticks[row], sizes[row], now)
+            for row in range(at, end):
+                if kinds[row] == QUOTE:
+                    _quoted(
+                        state,
+                        worth,
+                        bounds,
+                        dollars,
+                        charges,
+                        orders,
+                        fills,
+                        ticks[row],
+                        sizes[row],
+                        second_ticks[row],
+                        others[row],
+                        now,
+                    )
+            if state[ORDER] == TRAVELS and state[ARRIVES] <= now:
+                _enter(state, worth, bounds, dollars, charges, orders, fills, now)
+            if state[ORDER] == RESTS and state[CANCEL_ARRIVES] <= now:
+                _over(state, orders, CANCELED)
+            if now >= bounds[CLOSE] and state[ORDER] != NONE:
+                _over(state, orders, EXPIRED)
+            if state[FLAT] == 0 and now >= flatten_ns:
+                state[FLAT] = 1
+                if state[ORDER] != NONE and state[CANCEL] == 0:
+                    state[CANCEL] = 1
+            _close_all(state, worth, bounds, orders, references, now)
+            told = False
+            for row in range(at, end):
+                kind = kinds[row]
+                if kind == BAR:
+                    told = True
+                    _reprice(state, worth, dollars, first[row])
+                    continue
+                price, size = 0.0, 0
+                if kind == QUOTE:
+                    worth[HEARD_BID], worth[HEARD_ASK] = first[row], second[row]
+                    state[HEARD_BID_SIZE], state[HEARD_ASK_SIZE] = sizes[row], others[row]
+                    if first[row] > 0 and second[row] > 0:
+                        _reprice(state, worth, dollars, (first[row] + second[row]) / 2)
+                else:
+                    price, size = first[row], sizes[row]
+                    _reprice(state, worth, dollars, price)
+                tick = Tick(
+                    now,
+                    price,
+                    size,
+                    worth[HEARD_BID],
+                    state[HEARD_BID_SIZE],
+                    worth[HEARD_ASK],
+                    state[HEARD_ASK_SIZE],
+                    state[POSITION],
+                    state[LEFT] if state[ORDER] != NONE else 0,
+                )
+                shares, limit = ask(tick, parameters, memory)
+                if shares != 0:
+                    if state[ORDER] == NONE:
+                        _want(state, worth, bounds, dollars, orders, references, shares, limit, now)
+                    elif state[CANCEL] == 0:
+                        state[CANCEL] = 1
+            _flush(state, worth, bounds, dollars, charges, orders, references, fills, now)
+            if told:
+                value = state[POSITION] * worth[LAST]
+                cash = state[CASH] / TICKS
+                mark = state[EQUITY]
+                equity[0, mark], equity[1, mark], equity[2, mark], equity[3, mark] = now, cash + value, cash, abs(value)
+                state[EQUITY] = mark + 1
+            at = end
+        if until_ns and state[ORDER] != NONE:
+            _over(state, orders, EXPIRED)
+        return at
+
+    return play
