@@ -51,7 +51,7 @@ def test_what_prints_data_prints_json_too(place: Home, arguments: tuple[str, ...
 def test_check_finds_the_shipped_settings_in_order(place: Home) -> None:
     ended = place.run("check")
     marks = [line.split()[:2] for line in ended.out.splitlines()]
-    names = ("settings", "model", "state", "calendar", "credentials", "broker", "alerts", "clock")
+    names = ("settings", "model", "state", "calendar", "credentials", "broker", "symbols", "alerts", "clock")
     assert marks == [["ok", name] for name in names]
 
 
@@ -287,7 +287,9 @@ def test_wrong_keys_end_the_daemon_at_once(home: Home) -> None:
     checked = home.run("check", **exchange.broker(APCA_API_SECRET_KEY="wrong"))
     assert checked.status == 78 and "Traceback" not in checked.log
     checked = home.run("check", **exchange.broker())
-    assert checked.status == 0 and "keeps time of its own" in checked.out, checked
+    assert checked.status == 0 and "keeps time of its own" in checked.out and "SPY are traded" in checked.out, checked
+    checked = home.run("check", **exchange.broker(HFTD_SYMBOLS="[SPY, NOPE]"))
+    assert checked.status == 78 and "HFTD_SYMBOLS: symbols[1]: the broker does not know NOPE" in checked.out, checked
     assert exchange.running.end().status == 0
 
 

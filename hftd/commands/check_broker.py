@@ -1,15 +1,16 @@
-"""The checks of `hftd check` that need the broker: keys, reachability, agreement on the time."""
+"""The checks of `hftd check` that need the broker: keys, reachability, what it trades, agreement on the time."""
 
 import asyncio
 from pathlib import Path
 
+from hftd.broker.base import Asset
 from hftd.calendar import Calendar
 from hftd.clock import wall_ns
 from hftd.commands.check import LOCAL_CHECKS, Check, Found
 from hftd.commands.check_alerts import check_alerts
 from hftd.domain.account import Account, BrokerClock
 from hftd.domain.convert import SECOND_NS, cents, rfc3339_of
-from hftd.errors import BrokerError
+from hftd.errors import BrokerError, SettingsError
 from hftd.live.connection import keys_of, real_broker
 from hftd.settings import Settings
 
@@ -54,6 +55,27 @@ def _sessions_of(settings: Settings, tape: Path) -> str:
     return f"{tape}: {len(days)} session{'s'[: len(days) != 1]}, {days[0]} to {days[-1]}"
 
 
+def check_symbols(found: Found) -> str:
+    settings = _settings(found)
+    if _is_embedded(settings):
+        return f"{', '.join(settings.symbols)}: the simulated exchange trades whatever is named"
+    assets = asyncio.run(_assets(settings, found))
+    for number, (symbol, asset) in enumerate(assets.items()):
+        if asset is None or not asset.tradable:
+            place, why = settings.origin("symbols", number), "does not know" if asset is None else "does not trade"
+            raise SettingsError(f"{place}: symbols[{number}]: the broker {why} {symbol}")
+    long_only = [symbol for symbol, asset in assets.items() if asset is not None and not asset.shortable]
+    return f"{', '.join(assets)} are traded" + (f"; not sold short: {', '.join(long_only)}" if long_only else "")
+
+
+async def _assets(settings: Settings, found: Found) -> dict[str, Asset | None]:
+    broker = real_broker(settings, keys_of(found.environment))
+    try:
+        return {symbol: await broker.asset(symbol) for symbol in settings.symbols}
+    finally:
+        await broker.disconnect()
+
+
 def check_clock(found: Found) -> str:
     settings = _settings(found)
     if _is_embedded(settings):
@@ -85,6 +107,7 @@ ALL_CHECKS = (
     *LOCAL_CHECKS,
     Check("credentials", check_credentials, needs=("settings",)),
     Check("broker", check_broker, needs=("settings", "credentials")),
+    Check("symbols", check_symbols, needs=("settings", "credentials", "broker")),
     Check("alerts", check_alerts, needs=("settings",)),
     Check("clock", check_clock, needs=("settings", "credentials", "broker")),
 )
