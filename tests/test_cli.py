@@ -293,6 +293,19 @@ def test_wrong_keys_end_the_daemon_at_once(home: Home) -> None:
     assert exchange.running.end().status == 0
 
 
+def test_keys_may_stand_in_a_file_beside_the_settings(home: Home) -> None:
+    exchange = ExchangeProcess(home)
+    there, file = exchange.broker(), home.settings.parent / ".env"
+    url = {"HFTD_BROKER__URL": there.pop("HFTD_BROKER__URL")}
+    assert "the file .env" in home.run("check", **url).out
+    file.write_text("".join(f"{name}={value}\n" for name, value in there.items()))
+    file.chmod(0o644)
+    assert "chmod 600" in home.run("check", **url).out
+    file.chmod(0o600)
+    checked = home.run("check", **url)
+    assert checked.status == 0 and "found in .env" in checked.out, checked
+
+
 def test_a_port_in_use_is_told(place: Home) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -31,7 +31,7 @@ def check_credentials(found: Found) -> str:
     settings = _settings(found)
     if _is_embedded(settings):
         return "none needed: the simulated exchange makes its own"
-    return f"found in {keys_of(found.environment).found}"
+    return f"found in {keys_of(found.environment, settings).found}"
 
 
 def check_broker(found: Found) -> str:
@@ -69,7 +69,7 @@ def check_symbols(found: Found) -> str:
 
 
 async def _assets(settings: Settings, found: Found) -> dict[str, Asset | None]:
-    broker = real_broker(settings, keys_of(found.environment))
+    broker = real_broker(settings, keys_of(found.environment, settings))
     try:
         return {symbol: await broker.asset(symbol) for symbol in settings.symbols}
     finally:
@@ -96,7 +96,7 @@ def check_clock(found: Found) -> str:
 
 
 async def _asked(settings: Settings, found: Found) -> tuple[Account, BrokerClock]:
-    broker = real_broker(settings, keys_of(found.environment))
+    broker = real_broker(settings, keys_of(found.environment, settings))
     try:
         return await broker.account(), await broker.clock()
     finally:

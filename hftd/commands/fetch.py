@@ -51,14 +51,14 @@ def checked(wish: Wish) -> Wish:
 
 def client_of(settings: Settings, environment: Mapping[str, str]) -> DataClient:
     """The history of the broker in `settings`; of Alpaca when that is an exchange of our own, which has none."""
-    from hftd.broker.credentials import find_keys
     from hftd.broker.data_client import AlpacaDataClient
     from hftd.broker.endpoints import alpaca_endpoints, exchange_endpoints
+    from hftd.live.connection import keys_of
 
     broker = settings.broker
     is_exchange = broker.name == "simulated" and broker.url is not None
     endpoints = exchange_endpoints(str(broker.url), broker.feed) if is_exchange else alpaca_endpoints(broker.feed)
-    return AlpacaDataClient(keys=find_keys(environment), endpoints=endpoints)
+    return AlpacaDataClient(keys=keys_of(environment, settings), endpoints=endpoints)
 
 
 def sessions_of(wish: Wish, now_ns: int) -> list[Session]:

@@ -46,9 +46,10 @@ class Connection:
     exchange_url: str | None = None
 
 
-def keys_of(environment: Mapping[str, str]) -> Keys:
-    """The keys of a broker that somebody else runs. Raises CredentialsError that says where they were looked for."""
-    return find_keys(environment)
+def keys_of(environment: Mapping[str, str], settings: Settings) -> Keys:
+    """The keys of a broker that somebody else runs, the last place a file .env beside the settings. Raises
+    CredentialsError that says where they were looked for."""
+    return find_keys(environment, settings.file.parent / ".env" if settings.file else None)
 
 
 def _simulated_elsewhere(broker: BrokerSettings, keys: Keys) -> Broker:
@@ -92,9 +93,9 @@ async def connect_to(
     async with AsyncExitStack() as stack:
         preloading = preload()
         if settings.broker.name != "simulated":
-            yield Connection(real_broker(settings, keys_of(environment)), WallClock(), _never)
+            yield Connection(real_broker(settings, keys_of(environment, settings)), WallClock(), _never)
         elif settings.broker.url is not None:
-            keys = keys_of(environment)
+            keys = keys_of(environment, settings)
             speed = await _patient_speed_of(settings.broker.url, keys, notifier or Notifier())
             yield _simulated(settings.broker.url, keys, speed, settings.broker.feed, _never, may_hold=may_hold)
         else:
