@@ -8,6 +8,7 @@ Beside it, in the same run: a report of the same equity curve, without any order
 """
 
 import argparse
+import resource
 import statistics
 import subprocess
 import sys
@@ -120,14 +121,21 @@ def write_session(state: Path, orders: int) -> int:
     return made.orders
 
 
-def seconds(runs: int, *command: object) -> float:
-    """The median of so many runs, after one that counts for nothing."""
-    taken = []
+def measure(what: str, runs: int, *command: object, target_s: float | None = None) -> None:
+    """Show the median of so many runs, after one that counts for nothing: by the wall, and of the processor."""
+    wall, processor = [], []
     for _ in range(runs + 1):
-        began_s = time.perf_counter()
+        began_s, began_processor_s = time.perf_counter(), children_s()
         subprocess.run([str(word) for word in command], check=True, capture_output=True, env=environment())
-        taken.append(time.perf_counter() - began_s)
-    return statistics.median(taken[1:])
+        wall.append(time.perf_counter() - began_s)
+        processor.append(children_s() - began_processor_s)
+    show(what, statistics.median(wall[1:]), "s", target_s, f"(processor {statistics.median(processor[1:]):.2f} s)")
+
+
+def children_s() -> float:
+    """Processor time of all processes that we have waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def measure_peer(folder: Path, runs: int) -> None:
@@ -140,8 +148,8 @@ def measure_peer(folder: Path, runs: int) -> None:
         f"2026-11-{day:02} {hour}:{minute:02},{100_000 + day * hour - minute % 7}" for day, hour, minute in times()
     ]
     (folder / "curve.csv").write_text("timestamp,equity\n" + "\n".join(lines))
-    taken_s = seconds(runs, sys.executable, "-c", QUANTSTATS, folder / "curve.csv", folder / "peer.html")
-    show("quantstats.reports.html, the curve alone", taken_s, "s")
+    program = (sys.executable, "-c", QUANTSTATS, folder / "curve.csv", folder / "peer.html")
+    measure("quantstats.reports.html, the curve alone", runs, *program)
 
 
 def times() -> Iterable[tuple[int, int, int]]:
@@ -157,7 +165,7 @@ def main() -> None:
         state = Path(folder)
         print(f"hftd report of {write_session(state, asked.orders):,} orders, median of {asked.runs} runs")
         for name, options in (("text and page", ()), ("--json", ("--json",)), ("--csv", ("--csv",))):
-            show(f"hftd report, {name}", seconds(asked.runs, HFTD, "report", "--state", state, *options), "s", TARGET_S)
+            measure(f"hftd report, {name}", asked.runs, HFTD, "report", "--state", state, *options, target_s=TARGET_S)
         page = state / "reports" / f"{SESSION.day}.html"
         show("size of the page", page.stat().st_size / 1e6, "MB")
         measure_peer(state, asked.runs)

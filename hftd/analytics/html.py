@@ -20,6 +20,8 @@ from hftd.analytics.svg import TITLED_MAX, Mark, line_chart, price_chart
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 LISTED_MAX = 20_000
 """Orders that are listed, the last ones: a browser suffers from more. The order log as CSV has all."""
+BESIDE_MAX = 3
+"""Columns with which two tables of figures still fit beside each other."""
 NUMBERS = ("quantity", "price", "notional", "cash", "equity")
 
 
@@ -124,13 +126,14 @@ def _mark(time_ns: int, quantity: float, price: float, model: str) -> Mark:
 
 def _by_model(title: str, report: Report, rows: Sequence[Row]) -> str:
     parts = columns_of(report)
+    half = ' class="half"' if len(parts) <= BESIDE_MAX else ""
     head = "".join(f"<th>{escape(name)}</th>" for name, _ in parts)
     body = "".join(
         f"<tr><th>{escape(label)}</th>{''.join(f'<td>{escape(write(part))}</td>' for _, part in parts)}</tr>"
         for label, write in rows
     )
     return (
-        f'<section class="half"><h2>{title}</h2><table class="figures"><thead><tr><th></th>{head}</tr></thead>'
+        f'<section{half}><h2>{title}</h2><table class="figures"><thead><tr><th></th>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></section>"
     )
 
