@@ -69,8 +69,10 @@ def exchange(folder: Path, tape: Path) -> Iterator[dict[str, str]]:
 
 
 def live(folder: Path, told: dict[str, str], symbols: Sequence[str], minutes: int) -> list[float]:
-    """Start a daemon, let it trade for so many minutes of the market, kill it. Returns the seconds to each step, and the
-    processor's seconds to the last one."""
+    """Start a daemon, let it trade for so many minutes of the market, kill it.
+
+    Returns the seconds to each step, and the processor's seconds to the last one.
+    """
     settings = {
         "HFTD_BROKER__URL": told["rest"],
         "HFTD_SYMBOLS": json.dumps(symbols),

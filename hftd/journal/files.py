@@ -21,8 +21,10 @@ def latest(state: Path) -> Path | None:
 
 
 def journals(state: Path) -> list[Path]:
-    """All journals of a state directory, newest first. A file that is not called after a day is somebody else's."""
-    return sorted(filter(_is_of_a_day, (state / "journal").glob("????-??-??.sqlite")), reverse=True)
+    """All journals of a state directory, newest first. A file that is not called after a day is somebody else's; one
+    without a byte is none, for nothing was ever written to it."""
+    named = sorted(filter(_is_of_a_day, (state / "journal").glob("????-??-??.sqlite")), reverse=True)
+    return [path for path in named if path.stat().st_size]
 
 
 def _is_of_a_day(path: Path) -> bool:

@@ -1,7 +1,9 @@
 """Reading a journal: in the process that writes it, in another one meanwhile, or years later."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -169,6 +171,7 @@ def open_reader(path: Path) -> Reader:
     """A reader of the journal at `path`. Raises StateError if there is none, or none that is sound."""
     if not path.is_file():
         raise StateError(f"{path}: there is no such journal")
+    _roll_back(path)
     connection = schema.guarded(path, lambda: sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True))
     try:
         version = schema.version_of(schema.verify(connection, path))
@@ -176,3 +179,11 @@ def open_reader(path: Path) -> Reader:
         connection.close()
         raise
     return Reader(path, connection, version)
+
+
+def _roll_back(path: Path) -> None:
+    """Undo the half of what a killed writer did outside of the write-ahead log, when it brought an older schema up. A
+    reader may not, and would be refused; nobody who is still at it is disturbed."""
+    if path.with_name(f"{path.name}-journal").exists() and os.access(path, os.W_OK):
+        with closing(schema.guarded(path, lambda: sqlite3.connect(path))) as connection:
+            schema.guarded(path, lambda: connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone())

@@ -12,7 +12,7 @@ as after the last commit, `sequence` too, and the same events may be appended ag
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -53,9 +53,10 @@ class Journal(Reader):
         Raises StateError if the file cannot be written, is damaged, is no journal, has a newer schema, or is of
         another run or session.
         """
+        meta = {"run_id": run_id, "session": session.day.isoformat()}
+        _begin(path, meta)
         connection = _connect(path)
         try:
-            meta = {"run_id": run_id, "session": session.day.isoformat()}
             if schema.guarded(path, lambda: schema.is_empty(connection)):
                 schema.guarded(path, lambda: schema.create(connection, meta))
             schema.check_soundness(connection, path)
@@ -140,11 +141,28 @@ class Journal(Reader):
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    return schema.guarded(path, lambda: sqlite3.connect(path, timeout=BUSY_S, isolation_level=None))
+
+
+def _begin(path: Path, meta: dict[str, str]) -> None:
+    """Make the file where there is none, under another name first: whoever is killed meanwhile leaves no half of it."""
+    if path.exists() and path.stat().st_size:
+        return
+    draft = path.with_name(f".{path.name}.draft")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        for file in (draft, _undoing(draft), _undoing(path)):
+            file.unlink(missing_ok=True)  # what would undo it again, above all
     except OSError as error:
-        raise StateError(f"{path.parent}: the folder cannot be made: {error.strerror}") from error
-    return schema.guarded(path, lambda: sqlite3.connect(path, timeout=BUSY_S, isolation_level=None))
+        raise StateError(f"{path.parent}: the folder cannot be made or written: {error.strerror}") from error
+    with closing(_connect(draft)) as connection:
+        schema.guarded(path, lambda: schema.create(connection, meta))
+    draft.replace(path)
+
+
+def _undoing(path: Path) -> Path:
+    """Where SQLite keeps what undoes the half of a transaction outside of the write-ahead log."""
+    return path.with_name(f"{path.name}-journal")
 
 
 def _write_ahead(path: Path, connection: sqlite3.Connection) -> None:

@@ -13,7 +13,8 @@ def test_a_journal_stands_under_its_day_and_the_newest_is_found(tmp_path):
     for day in (date(2026, 9, 30), date(2026, 10, 1), date(2025, 12, 31)):
         path = journal_path(tmp_path, day)
         path.parent.mkdir(exist_ok=True)
-        path.touch()
+        path.write_text("x")
+    journal_path(tmp_path, date(2026, 12, 1)).touch()  # nothing was ever written to it
     (tmp_path / "journal" / "2026-10-01.sqlite-wal").touch()
     (tmp_path / "journal" / "my-notes.sqlite").touch()
     assert latest(tmp_path) == journal_path(tmp_path, date(2026, 10, 1))
@@ -26,7 +27,7 @@ def test_the_oldest_journals_are_removed_with_all_their_files(tmp_path, keep, ke
         for suffix in ("", "-wal", "-shm"):
             path = journal_path(tmp_path, day)
             path.parent.mkdir(exist_ok=True)
-            path.with_name(path.name + suffix).touch()
+            path.with_name(path.name + suffix).write_text("x")
     (tmp_path / "journal" / "my-notes.sqlite").touch()
     removed = remove_oldest(tmp_path, keep)
     assert [path.stem for path in removed] == [day.isoformat() for day in reversed(days[: 5 - kept])]
@@ -59,5 +60,5 @@ def test_a_run_id_that_cannot_be_made(tmp_path):
 def test_a_file_that_is_not_called_after_a_day_is_no_journal(tmp_path):
     (tmp_path / "journal").mkdir()
     for name in ("abcd-ef-gh", "2026-13-45", "2026-11-20"):
-        (tmp_path / "journal" / f"{name}.sqlite").touch()
+        (tmp_path / "journal" / f"{name}.sqlite").write_text("x")
     assert [path.stem for path in journals(tmp_path)] == ["2026-11-20"]

@@ -21,7 +21,7 @@ from hftd.domain.market import Bar
 from hftd.domain.orders import ExecutionReport, OrderRequest, ReportKind, Side
 from hftd.domain.session import Session
 from hftd.errors import StateError
-from hftd.journal import Journal, JournaledModel
+from hftd.journal import Journal, JournaledModel, journals
 from tests.journal.journal_messages import COMMANDS, EVENTS
 
 ROOT = Path(__file__).parents[2]
@@ -185,6 +185,50 @@ def test_what_was_committed_survives_a_kill(path):
         assert journal.sequence == 1_000
 
 
+KILLED_AT_WORK = """
+import os, signal, sys
+from datetime import date
+from pathlib import Path
+from hftd.domain.session import Session
+from hftd.journal import Journal, schema
+
+def die(connection, *others):
+    connection.execute("PRAGMA cache_size = 1")
+    connection.execute("BEGIN IMMEDIATE")
+    for number in range(200):
+        connection.execute(f"CREATE TABLE half_{number} (x)")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(schema, sys.argv[2], die)
+day = date.fromisoformat(Path(sys.argv[1]).stem)
+Journal.open(Path(sys.argv[1]), Session(1_000, 2_000, day), "00112233aabbccdd")
+"""
+
+
+def killed_at(work: str, path: Path) -> None:
+    """A process that opens the journal is killed at `work`, a function of the schema."""
+    killed = subprocess.run([sys.executable, "-c", KILLED_AT_WORK, path, work], cwd=ROOT, check=False)
+    assert killed.returncode == -signal.SIGKILL
+
+
+def test_a_kill_while_a_journal_is_made_leaves_none(path):
+    killed_at("create", path)
+    assert journals(path.parents[1]) == []
+    filled(path, 3)
+    with Journal.read(path) as reader:
+        assert len(list(reader.events())) == 3
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_an_empty_file_with_what_an_older_hftd_left_beside_it_is_begun_anew(path):
+    path.parent.mkdir()
+    path.touch()
+    path.with_name(f"{path.name}-journal").write_bytes(bytes(512))
+    filled(path, 3)
+    with Journal.read(path) as reader:
+        assert len(list(reader.events())) == 3
+
+
 # What cannot be opened -----------------------------------------------------------------------------------------------
 
 
@@ -292,7 +336,7 @@ def test_a_body_that_is_no_event(path):
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "journal").write_text("a file")
-    with pytest.raises(StateError, match=r"journal: the folder cannot be made"):
+    with pytest.raises(StateError, match=r"journal: the folder cannot be made or written"):
         Journal.open(tmp_path / "journal" / "x.sqlite", SESSION, RUN)
 
 
@@ -353,6 +397,15 @@ def test_a_journal_of_an_older_schema_is_brought_up_and_gone_on_with(of_schema_1
     change(of_schema_1, "UPDATE events SET received_ns = 0 WHERE sequence = 1")
     with Journal.read(of_schema_1) as reader, pytest.raises(StateError, match="event 1 cannot be read"):
         list(reader.events())
+
+
+def test_a_kill_while_the_schema_is_brought_up_leaves_the_older_one(of_schema_1):
+    killed_at("migrate", of_schema_1)
+    assert of_schema_1.with_name(f"{of_schema_1.name}-journal").exists()
+    with Journal.read(of_schema_1) as reader:
+        assert reader.meta()["schema_version"] == "1"
+        assert len(list(reader.events())) == 4
+    Journal.open(of_schema_1, OLD_SESSION, RUN).close()
 
 
 def test_tables_are_the_same_however_a_journal_came_to_its_schema(of_schema_1, path):
