@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from hftd.broker.base import Asset, Feed, Message, OrdersAsked, Sink
+from hftd.broker.base import Asset, Feed, FeedState, FeedStatus, Message, OrdersAsked, Sink
 from hftd.broker.credentials import Keys
 from hftd.broker.data_socket import DataSocket
 from hftd.broker.endpoints import Endpoints, Patience
@@ -237,7 +237,7 @@ class AlpacaBroker:
         )
 
     def _line_of(self, feed: Feed) -> Line:
-        return {Feed.DATA: self._data.line, Feed.TRADES: self._trades.line}[feed]
+        return next(line for line in self._lines if line.feed is feed)
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -248,7 +248,19 @@ class AlpacaBroker:
     def _deliver(self, message: Message) -> None:
         if isinstance(message, ExecutionReport):
             self._orders.learn(message.client_order_id, message.broker_order_id)
+        elif isinstance(message, FeedStatus) and message.state is FeedState.UP:
+            self._hurry_others(message.feed)
         self._sink(message)
+
+    def _hurry_others(self, feed: Feed) -> None:
+        """`feed` is up: what else was lost may be had again, too."""
+        for line in self._lines:
+            if line.feed is not feed:
+                line.hurry()
+
+    @property
+    def _lines(self) -> tuple[Line, ...]:
+        return (self._data.line, self._trades.line)
 
 
 def _nobody(message: Message) -> None:

@@ -7,6 +7,7 @@ a half heartbeats.
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import aiohttp
@@ -66,6 +67,7 @@ class Line:
         self._socket: Socket | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
+        self._hurried = asyncio.Event()
         self._last_frame_ns = 0
         self._quiet_since_ns = 0
         self._attempt = 0
@@ -99,10 +101,22 @@ class Line:
             await asyncio.wait({keeper})
 
     async def drop(self) -> None:
-        """Give the present socket up and connect again, also after the line has failed."""
+        """Give the present socket up and connect again, at once, also after the line has failed."""
         self._wanted.set()
+        self.hurry()
         if self._socket is not None:
             await self._socket.close()
+
+    def hurry(self) -> None:
+        """If the next attempt was put off, make it now: the server was found to be back."""
+        self._hurried.set()
+
+    async def _nap(self, seconds: float) -> None:
+        """Put the next attempt off, until somebody is in a hurry."""
+        self._hurried.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurried.wait()
 
     async def _keep(self, session: aiohttp.ClientSession, socket: Socket) -> None:
         try:
@@ -144,6 +158,7 @@ class Line:
             wait=self._wait(),
             retry=lambda state: self._worth_another(state, first),
             before_sleep=self._tell_attempt,
+            sleep=self._nap,
             reraise=True,
         )
         return await connecting(self._connect, session)

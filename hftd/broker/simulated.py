@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from hftd.broker.alpaca import AlpacaBroker
-from hftd.broker.base import Feed, Sink
+from hftd.broker.base import FeedState, FeedStatus, Message, Sink
 from hftd.broker.credentials import Keys
 from hftd.broker.endpoints import Patience, exchange_endpoints
 from hftd.broker.exchange_clock import LOCKSTEP_HEADERS, ExchangeClockLink
@@ -35,7 +35,17 @@ class SimulatedBroker(AlpacaBroker):
     async def connect_clock(self, sink: Sink) -> None:
         """Follow the exchange's clock only, as a daemon does while the market is closed. `connect` does it too."""
         if not self.link.connected:
-            await self.link.open(self._open_session(), sink)
+            await self.link.open(self._open_session(), self._overheard(sink))
+
+    def _overheard(self, sink: Sink) -> Sink:
+        """`sink`, and the other sockets are tried when the clock's is up."""
+
+        def hear(message: Message) -> None:
+            if isinstance(message, FeedStatus) and message.state is FeedState.UP:
+                self._hurry_others(message.feed)
+            sink(message)
+
+        return hear
 
     async def connect(self, sink: Sink) -> None:
         await super().connect(sink)
@@ -53,5 +63,6 @@ class SimulatedBroker(AlpacaBroker):
         """Let the exchange's time go on after hold number `hold`."""
         await self.link.done(hold)
 
-    def _line_of(self, feed: Feed) -> Line:
-        return self.link.line if feed is Feed.CLOCK else super()._line_of(feed)
+    @property
+    def _lines(self) -> tuple[Line, ...]:
+        return (*super()._lines, self.link.line)

@@ -153,6 +153,43 @@ async def test_an_unreachable_server_is_tried_again_and_each_attempt_is_told():
         await broker.disconnect()
 
 
+async def test_a_socket_that_is_back_has_the_other_one_tried_at_once():
+    """The other one's next attempt was put off by up to a quarter of an hour."""
+    trades_lost, data_lost = asyncio.Event(), asyncio.Event()
+    connections = 0
+
+    async def trades(request):
+        nonlocal connections
+        connections += 1
+        if connections == 2:
+            return web.Response(status=503)
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await greet_trades(socket)
+        if connections == 1:
+            await trades_lost.wait()
+        else:
+            await socket.receive()
+        return socket
+
+    async def lose_the_first(socket, number):
+        if number == 0:
+            await data_lost.wait()
+            await socket.close()
+        await socket.receive()
+
+    patience = Patience(backoff_first_s=900, backoff_cap_s=900, close_s=0.05)
+    async with serving(routes(DataStub(lose_the_first), trades)) as url:
+        broker, inbox = broker_at(url, patience), Inbox()
+        await broker.connect(inbox)
+        trades_lost.set()
+        await inbox.state(Feed.TRADES, FeedState.DOWN, 2)
+        data_lost.set()
+        await inbox.state(Feed.DATA, FeedState.UP, 2)
+        await inbox.state(Feed.TRADES, FeedState.UP, 2)
+        await broker.disconnect()
+
+
 async def test_keys_refused_while_reconnecting_fail_after_a_few_attempts_and_can_be_revived():
     async def lose(socket, number):
         if number == 0:
