@@ -23,7 +23,6 @@ from hftd.domain.session import Session
 from hftd.engine.engine import Engine
 from hftd.engine.risk import Limits
 from hftd.engine.state import OrderState, RunningModel
-from hftd.engine.tally import Tally
 from hftd.model.contract import Model
 
 NO_LIMITS = Limits(Decimal(1), Decimal(1), 1, None)
@@ -118,7 +117,7 @@ class SessionStory:
         self.engine = Engine(Session(0, 0, day), models, NO_LIMITS, run_id)
         self.worths = Worths(self.engine)
         self.versions, self.shadows = Versions(self.engine, self.worths), Shadows(self.engine)
-        self.tally = Tally()
+        self.signals: Counter[str] = Counter()
         self.bars: dict[str, list[Bar]] = {}
         self._points: list[Point] = []
         self._is_news = False
@@ -146,7 +145,6 @@ class SessionStory:
         self.versions.before(event, followed, len(self.executions))
         self.shadows.before(event)
         self.engine.follow(event, followed)
-        self.tally.add(event, followed)
         self.worths.heard(event, followed)
         self.versions.after(event, len(self.executions))
         if self.shadows:
@@ -229,8 +227,9 @@ class SessionStory:
     def _catch_up(self, event: events.Event, out: Iterable[commands.Command], now_ns: int) -> None:
         """Bring our orders to where the engine has them: those sent, those crossed inside, and those that the broker
         made as exits or successors."""
-        reasons = {one.order.client_order_id: one.reason for one in out if isinstance(one, commands.SubmitOrder)}
-        self._enter_new(reasons, now_ns)
+        if len(self.engine.orders) > len(self.orders):
+            reasons = {one.order.client_order_id: one.reason for one in out if isinstance(one, commands.SubmitOrder)}
+            self._enter_new(reasons, now_ns)
         for id in list(self._open):
             self._bring_up(id, event.time_ns, now_ns)
         if isinstance(event, events.OrderReported):
@@ -260,7 +259,7 @@ class SessionStory:
         order, state = self.orders[id], self.engine.orders[id]
         if state.filled_quantity > order.filled_quantity:
             self._on_fill(order, state, time_ns, now_ns)
-        order.request, order.status = state.request, str(state.status)
+        order.request, order.status = state.request, state.status.value
         if state.status.is_terminal:
             self._open.pop(id, None)
 
@@ -288,26 +287,24 @@ class SessionStory:
     # -- decisions -----------------------------------------------------------------------------------------------
 
     def _on_signal(self, command: commands.SignalRaised, _now_ns: int) -> None:
+        if not command.shadow:
+            self.signals[str(command.side)] += 1
+        now_ns, wanted = self.engine.time_ns, command.quantity
         self.decisions.append(
-            Decision(
-                self.engine.time_ns,
-                command.model_id,
-                command.symbol,
-                str(command.side),
-                command.quantity,
-                command.reason,
-            )
+            Decision(now_ns, command.model_id, command.symbol, str(command.side), wanted, command.reason)
         )
 
     def _on_dropped(self, command: commands.SignalDropped, _now_ns: int) -> None:
-        self.drops[command.cause] += command.model_id not in self.engine.shadows
+        if command.model_id not in self.engine.shadows:
+            self.drops[command.cause] += 1
         self._end(command.model_id, command.symbol, command.cause.replace("_", " "))
 
     def _on_order_dropped(self, command: commands.OrderDropped, _now_ns: int) -> None:
         self.drops[command.cause] += 1
 
     def _on_refused(self, command: commands.OrderRefused, _now_ns: int) -> None:
-        self.refusals[command.rule] += command.model_id not in self.engine.shadows
+        if command.model_id not in self.engine.shadows:
+            self.refusals[command.rule] += 1
         whose = "all models" if command.scope == "all" else "its model"
         limit, value = text_of(command.limit), text_of(command.value)
         self._end(command.model_id, command.symbol, f"{command.rule} of {whose}: {value}, the limit is {limit}")
