@@ -50,7 +50,7 @@ def backtest(
         slippage_bps=Decimal(str(slippage_bps)),
     )
     request = request_of(model if isinstance(model, type) else str(model), base, wishes)
-    return run_task(request.task(past_of(data, request.symbols), Calendar()), driver=driver)
+    return run_task(request.task(past_of(data, request.symbols, request.reading), Calendar()), driver=driver)
 
 
 def _dotted(name: str) -> str:

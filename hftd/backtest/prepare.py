@@ -13,7 +13,7 @@ import numpy as np
 from hftd.backtest.task import Past, Subject
 from hftd.calendar import Calendar
 from hftd.data.decoding import Decoder
-from hftd.data.reading import Reading, check_columns
+from hftd.data.reading import USUAL, Reading, check_columns
 from hftd.data.reading import columns_of as names_of
 from hftd.data.recorded import Recorded
 from hftd.data.rows import Bars, Kind
@@ -61,16 +61,16 @@ def _of_class(cls: type[Any]) -> LoadedModel:
     return LoadedModel(cls.__name__, path, cls, hashlib.sha256(source.encode()).hexdigest())
 
 
-def past_of(data: Data, symbols: Sequence[str] = ()) -> Past:
-    """What files, folders of files, or a DataFrame of bars hold; a single one of `symbols` names the rows of a frame
-    that does not. Raises DataError that names the file, the row and the column.
+def past_of(data: Data, symbols: Sequence[str] = (), reading: Reading = USUAL) -> Past:
+    """What files (as `reading` says), folders of files, or a DataFrame of bars hold; a single one of `symbols` names
+    the rows of a frame that does not. Raises DataError that names the file, the row and the column.
     """
     if hasattr(data, "columns") and hasattr(data, "index"):
         return Past(_columns_of(_of_frame(data, symbols)))
     given = [data] if isinstance(data, str | Path) else list(data)
     if not given:
         raise DataError("no data: give a file or folder of bars, or of quotes and trades")
-    found = Recorded.open([Path(path) for path in given], symbols=symbols)
+    found = Recorded.open([Path(path) for path in given], reading=reading, symbols=symbols)
     if found.kinds == (Kind.BARS,):
         return Past(_columns_of(found.bars()))
     bars = bars_in(found)

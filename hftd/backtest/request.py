@@ -12,6 +12,7 @@ from typing import Any
 from hftd.backtest.prepare import chosen, sessions_of, subject_of
 from hftd.backtest.task import Past, Task, Terms
 from hftd.calendar import Calendar
+from hftd.data.reading import USUAL, Reading
 from hftd.engine.risk import Limits
 from hftd.errors import SettingsError
 from hftd.exchange.market.latencies import latency_of
@@ -24,7 +25,8 @@ from hftd.settings.shape import ExchangeSettings
 
 @dataclass(frozen=True)
 class Request:
-    """Which model with which parameters, on which data, within which limits and terms. `symbols` empty: all."""
+    """Which model with which parameters, on which data, within which limits and terms. `symbols` empty: all. `reading`
+    says how files of data are read."""
 
     model: type[Model] | str
     parameters: Mapping[str, Any]
@@ -36,6 +38,7 @@ class Request:
     last: date | None = None
     own_limits: Limits | None = None
     where: str = "command line"
+    reading: Reading = USUAL
 
     def task(self, past: Past, calendar: Calendar) -> Task:
         """With its data. Raises ModelError, DataError."""
@@ -99,6 +102,7 @@ def request_of(model: type[Model] | str, base: Base, wishes: Wishes) -> Request:
         first=wishes.first,
         last=wishes.last,
         own_limits=dataclasses.replace(limits, **own) if own else None,
+        reading=Reading(**settings.data.as_reading()),
     )
 
 

@@ -85,7 +85,7 @@ def grid_of(given: Sequence[str]) -> list[dict[str, Any]]:
 
 def run_one(request: Request, data: Sequence[Path], out: Path | None, driver: str) -> tuple[Result, Path]:
     """Run and save; returns the result and where it is."""
-    task = request.task(past_of(data, request.symbols), Calendar())
+    task = request.task(past_of(data, request.symbols, request.reading), Calendar())
     with progress_bar(len(task.sessions), "sessions") as advance:
         result = run_task(task, lambda done: advance(), driver)
     folder = out or FOLDER / name_of(result.summary)
@@ -98,7 +98,7 @@ def run_several(
 ) -> list[dict[str, Any]]:
     """Run in parallel; each is saved in a folder of its own when `out` is given."""
     symbols = tuple(dict.fromkeys(symbol for request in requests for symbol in request.symbols))
-    past = past_of(data, symbols)
+    past = past_of(data, symbols, requests[0].reading)
     places = places_of(out, len(requests))
     with progress_bar(len(requests), "backtests") as advance:
         return run_many(requests, past, jobs=jobs, driver=driver, out=places, done=advance)

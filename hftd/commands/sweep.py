@@ -28,7 +28,7 @@ def plan_of(
     """Every combination of parameters, and with `by_day` each on every day. Raises SettingsError, DataError."""
     combinations = grid_of(given)
     requests = [request_of(model, base, replace(wishes, parameters=combination)) for combination in combinations]
-    past = past_of(data, requests[0].symbols)
+    past = past_of(data, requests[0].symbols, requests[0].reading)
     if not by_day:
         return Sweep(requests, [dict(combination) for combination in combinations], past)
     first = requests[0]

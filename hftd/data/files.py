@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hftd.data.decoding import Decoder
-from hftd.data.reading import EMPTY_TIME, Reading, check_columns, columns_of, kind_of, times_of
+from hftd.data.reading import EMPTY_TIME, USUAL, Reading, check_columns, columns_of, kind_of, times_of
 from hftd.data.rows import Kind, Rows
 from hftd.domain.convert import MINUTE_NS
 from hftd.errors import DataError
@@ -66,11 +66,13 @@ class DataFile:
         opened = self._opened() if self.is_parquet else None
         self.schema = opened.schema_arrow if opened else _csv_schema(file, reading)
         self.metadata: dict[bytes, bytes] = dict(self.schema.metadata or {})
+        if KIND_KEY in self.metadata:
+            self.reading = USUAL  # hftd wrote it: what is said of other files does not hold
         self.row_count = opened.metadata.num_rows if opened else None
-        self.columns = columns_of(file, self.schema.names, reading)
+        self.columns = columns_of(file, self.schema.names, self.reading)
         self.kind = self._kind()
         if self.kind is not None:
-            check_columns(file, self.kind, self.columns, self.schema.names, reading)
+            check_columns(file, self.kind, self.columns, self.schema.names, self.reading)
 
     @property
     def is_record(self) -> bool:

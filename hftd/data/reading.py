@@ -91,6 +91,12 @@ def kind_of(file: Path, columns: Mapping[str, str], found: Iterable[str]) -> Kin
     for kind, signs in SIGNS.items():
         if all(sign in columns for sign in signs):
             return kind
+    if not any(sign in columns for signs in SIGNS.values() for sign in signs):
+        raise DataError(
+            f"{file}: its columns {', '.join(found)} tell neither bars (open, high, low, close) nor quotes (bid, ask) "
+            "nor trades (price, size); say which is which: --column open=NAME, or in settings "
+            "data: {columns: {open: NAME}}"
+        )
     likeliest = max(SIGNS, key=lambda kind: sum(sign in columns for sign in SIGNS[kind]))
     missing = next(name for name in SIGNS[likeliest] if name not in columns)
     raise DataError(_missing(file, missing, found, likeliest))
@@ -106,8 +112,8 @@ def check_columns(file: Path, kind: Kind, columns: Mapping[str, str], found: Ite
 
 def _missing(file: Path, name: str, found: Iterable[str], kind: Kind) -> str:
     return (
-        f"{file}: no column {name!r}; {suggestion(name, map(str, found))} {kind} have {', '.join(needed(kind))}; "
-        f"name others in settings, like data: {{columns: {{{name}: NAME}}}}"
+        f"{file}: no column {name!r}; {suggestion(name, map(str, found))} ({kind} have {', '.join(needed(kind))}); "
+        f"say which it is: --column {name}=NAME, or in settings data: {{columns: {{{name}: NAME}}}}"
     )
 
 

@@ -68,6 +68,26 @@ def test_limits_and_parameters_are_those_of_the_settings(home: Home, tape: Path)
     assert ended.json["cash"] == pytest.approx(100_000, abs=2000)
 
 
+def test_a_file_with_names_and_times_of_its_own_is_read_as_the_settings_say(home: Home) -> None:
+    rows = ("Zeit,auf,hoch,tief,zu,Stueck", "11.02.2019 15:31,1,1,1,1,170", "11.02.2019 15:32,1,1,1,1,310")
+    file = home.folder / "SPY_odd.csv"
+    file.write_text("\n".join(rows) + "\n")
+    refused = home.run("backtest", "volume_17_31", "--data", file)
+    assert refused.status == 78 and "tell neither bars" in refused.log
+    told = {
+        "HFTD_DATA__COLUMNS": "{timestamp: Zeit, open: auf, high: hoch, low: tief, close: zu, volume: Stueck}",
+        "HFTD_DATA__TIME_ZONE": "Europe/Berlin",
+        "HFTD_DATA__TIME_FORMAT": "'%d.%m.%Y %H:%M'",
+        "HFTD_DATA__STAMPED": "end",
+    }
+    imported = home.folder / "imported"
+    assert home.run("data", "import", file, "--into", imported, **told).status == 0
+    for data in (file, imported):  # what hftd wrote is read as it is
+        ended = home.run("backtest", "volume_17_31", "--data", data, "--json", "--out", home.folder / "odd", **told)
+        assert ended.status == 0, ended
+        assert (ended.json["first"], ended.json["bars"], ended.json["signals"]["sell"]) == ("2019-02-11", 2, 1)
+
+
 def test_the_summary_is_for_people_and_tells_where_the_result_is(home: Home, tape: Path) -> None:
     ended = home.run("backtest", "volume_17_31", "--data", tape)
     assert ended.status == 0, ended

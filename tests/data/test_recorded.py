@@ -82,6 +82,7 @@ def test_columns_by_other_names(tmp_path: Path) -> None:
         (("time,o,h,l,c,v", "2019-02-11T14:30Z,1,1,1,1,5"), {"columns": {"open": "op"}}, "no column 'op', which data"),
         (("time,o,h,l,c,v", "5,1,1,1,1,5"), {}, "holds 5, which is no time"),
         (("time,price,amount", "2019-02-11T14:30Z,1,1"), {}, "no column 'size'"),
+        (("Zeit,Kurs", "2019-02-11T14:30Z,1"), {}, "columns Zeit, Kurs tell neither bars .*--column open=NAME"),
         (("time,price,size", "2019-02-11T14:30Z,1,1.5"), {}, "row 1, column 'size': is 1.5; a whole number"),
         (("time,bid,bs,ask,as", "2019-02-11T14:30Z,-1,1,1,1"), {}, "row 1, column 'bid': is -1; a price, or 0"),
     ],
