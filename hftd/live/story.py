@@ -34,7 +34,12 @@ class Story:
         self._told: dict[str, ReportKind] = {}
 
     def tell(self, event: events.Event, out: Iterable[commands.Command]) -> None:
-        """Log an event that has been stepped, and its commands."""
+        """Log an event that has been stepped, and its commands.
+
+        Not those of bars before the session: what a model makes of them to warm up is no decision.
+        """
+        if isinstance(event, events.BarReceived) and event.bar.time_ns < self._engine.session.open_ns:
+            return
         if teller := _EVENTS.get(type(event)):
             teller(self, event)
         for command in out:

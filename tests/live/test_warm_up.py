@@ -45,3 +45,6 @@ def test_the_last_bars_of_yesterday_come_first_and_late(home: Home, tmp_path: Pa
     assert sent[0].reason == "6 bars, from 105"
     dropped = [command for _, commands in second[:begun] for command in commands if isinstance(command, SignalDropped)]
     assert [command.cause for command in dropped][-5:] == ["late"] * 5
+    told = ended.log.split("bars.warmed_up")[-1].split("session.opened")[0]
+    assert "wanted=5 bars=5" in told
+    assert "bar.received" not in told and "signal.raised" not in told, "the log tells of the session, not of history"
