@@ -61,6 +61,18 @@ def test_a_new_model_passes_the_check(home: Home) -> None:
     assert home.run("check").status == 0
 
 
+def test_a_model_may_be_begun_before_the_settings(home: Home) -> None:
+    home.settings.unlink()
+    assert "/models/idea.py written; " in home.run("new", "idea").out
+    assert "idea" in home.run("models").out
+    home.settings.write_text("models_folder: ideas\n")
+    assert "/ideas/other.py written; " in home.run("new", "other").out
+    home.settings.write_text("modles_folder: ideas\n")
+    refused = home.run("new", "third")
+    assert refused.status == 78 and "did you mean models_folder?" in refused.log
+    assert home.run("new", "third", HFTD_SETTINGS="nowhere.yaml").status == 78
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_exchange_alone_ends_in_order(home: Home, number: int) -> None:
     exchange = ExchangeProcess(home)

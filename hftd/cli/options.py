@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,3 +47,23 @@ def settings_of(file: Path | None, **overrides: Any) -> Any:
 
     given = {name.replace("__", "."): value for name, value in overrides.items() if value is not None}
     return load_settings(find_settings_file(file, os.environ), os.environ, given)
+
+
+def models_folder_of(file: Path | None) -> Path:
+    """The models folder, even if the settings name no model yet, or if there are none and none were asked for."""
+    from hftd.errors import SettingsError
+    from hftd.settings import find_settings_file, load_settings
+
+    unsaid = {"model": "any", "symbols": ["ANY"]}
+    try:
+        found = find_settings_file(file, os.environ)
+    except SettingsError:
+        if file is not None or os.environ.get("HFTD_SETTINGS"):
+            raise
+        return load_settings(None, os.environ, unsaid).models_folder
+    try:
+        return load_settings(found, os.environ).models_folder
+    except SettingsError as refused:
+        with suppress(SettingsError):
+            return load_settings(found, os.environ, unsaid).models_folder
+        raise refused from None

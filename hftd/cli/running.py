@@ -9,7 +9,15 @@ from typing import Annotated
 import typer
 
 from hftd.cli.backtest import ParameterOption
-from hftd.cli.options import INTERRUPTED, JsonOption, SettingsOption, StateOption, TapeOption, settings_of
+from hftd.cli.options import (
+    INTERRUPTED,
+    JsonOption,
+    SettingsOption,
+    StateOption,
+    TapeOption,
+    models_folder_of,
+    settings_of,
+)
 
 
 def run(
@@ -83,7 +91,7 @@ def new(
     """
     from hftd.commands.new import new_model
 
-    file = new_model(name, settings_of(settings).models_folder, as_folder=folder)
+    file = new_model(name, models_folder_of(settings), as_folder=folder)
     print(f"{file} written; name it in settings.yaml under model, and try it with hftd check")
 
 
@@ -106,7 +114,7 @@ def models(
     from hftd.commands.models import list_models, models_text
     from hftd.commands.text import as_json
 
-    folder = settings_of(settings).models_folder
+    folder = models_folder_of(settings)
     rows = list_models(folder)
     print(as_json(rows) if json else models_text(rows, folder))
 
