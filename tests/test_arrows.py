@@ -64,7 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "live.simulation": (EVERYTHING | {"broker.inprocess"}) - {"commands", "dashboard"},
     "live.verification": (EVERYTHING | {"broker.inprocess"}) - {"commands", "dashboard"},
     "commands": EVERYTHING | {"live.simulation", "live.verification"},
-    "cli.options": {"settings"},
+    "cli.options": {"settings", "errors"},
     "cli": EVERYTHING | {"cli.options"},
     "__main__": {"cli"},
 }
