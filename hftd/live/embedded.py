@@ -87,7 +87,7 @@ async def _told_if_slow(first_line: asyncio.Future[bytes]) -> bytes:
     """What the exchange says first; a person who waits long for it is told why."""
     await asyncio.wait({first_line}, timeout=USUAL_START_S)
     if not first_line.done():
-        log.info("exchange.compiling", reason="the order book is compiled at its first start; this takes a while")
+        log.info("exchange.awaited", reason="it takes long to start; the first time, the order book is compiled")
     return await first_line
 
 

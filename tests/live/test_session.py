@@ -52,7 +52,8 @@ STORY = """
 def test_the_log_tells_the_session_from_start_to_end(session: tuple[Home, Ended]) -> None:
     _, ended = session
     assert ended.status == 0
-    assert [name for name, _ in groupby(ended.events)] == STORY.split()
+    told = [name for name in ended.events if name != "exchange.awaited"]  # on a busy machine only
+    assert [name for name, _ in groupby(told)] == STORY.split()
     assert ended.events.count("bar.received") == BARS
 
 
