@@ -106,10 +106,54 @@ def basana(rows: Rows) -> None:
     asyncio.run(main())
 
 
+def nautilus_trader(rows: Rows) -> None:
+    import pandas
+    from nautilus_trader.backtest.engine import BacktestEngine, BacktestEngineConfig
+    from nautilus_trader.config import LoggingConfig
+    from nautilus_trader.model.currencies import USD
+    from nautilus_trader.model.data import BarType
+    from nautilus_trader.model.enums import AccountType, OmsType, OrderSide
+    from nautilus_trader.model.identifiers import Venue
+    from nautilus_trader.model.objects import Money
+    from nautilus_trader.persistence.wranglers import BarDataWrangler
+    from nautilus_trader.test_kit.providers import TestInstrumentProvider
+    from nautilus_trader.trading.strategy import Strategy
+
+    venue = Venue("XNAS")
+    instrument = TestInstrumentProvider.equity(symbol="SPY", venue="XNAS")
+    bar_type = BarType.from_str("SPY.XNAS-1-MINUTE-LAST-EXTERNAL")
+    index = pandas.date_range("2020-01-01", periods=len(rows["close"]), freq="min", tz="UTC")
+    frame = pandas.DataFrame({name: column.astype(float) for name, column in rows.items()}, index=index)
+
+    class Toy(Strategy):
+        def on_start(self) -> None:
+            self.subscribe_bars(bar_type)
+
+        def on_bar(self, bar: object) -> None:
+            volume = int(bar.volume)  # type: ignore[attr-defined]
+            if volume % 17 == 0:
+                self.trade(OrderSide.SELL)
+            elif volume % 31 == 0:
+                self.trade(OrderSide.BUY)
+
+        def trade(self, side: OrderSide) -> None:
+            self.submit_order(self.order_factory.market(instrument.id, side, instrument.make_qty(5)))
+
+    engine = BacktestEngine(BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True)))
+    engine.add_venue(venue, OmsType.NETTING, AccountType.MARGIN, [Money(10**9, USD)], base_currency=USD)
+    engine.add_instrument(instrument)
+    engine.add_data(BarDataWrangler(bar_type, instrument).process(frame))
+    engine.add_strategy(Toy())
+    engine.run()
+    assert engine.cache.orders_total_count() > 0, "no order was made"
+    engine.dispose()
+
+
 PEERS: dict[str, Callable[[Rows], None]] = {
     "backtesting.py": backtesting_py,
     "backtrader": backtrader,
     "basana": basana,
+    "nautilus_trader": nautilus_trader,
 }
 
 
@@ -119,6 +163,7 @@ def main() -> None:
     count = len(rows["close"])
     for name, run in PEERS.items():
         try:
+            run(rows_of(200))  # what is imported and compiled at first does not count
             began = time.process_time()
             run(rows)
             print(f"{name:34} {count / (time.process_time() - began):>14,.0f} {count:>12,}", flush=True)

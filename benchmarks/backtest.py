@@ -1,8 +1,15 @@
-"""A backtest of the toy rule over synthetic minute bars of one symbol, orders on about 9 % of the bars.
+r"""A backtest of the toy rule over synthetic minute bars of one symbol, orders on about 9 % of the bars.
 
 Processor time is measured, so that other work on the machine counts little. The drivers of hftd must make the same
-trades, or the benchmark fails. Peers (backtesting.py, backtrader, basana) are measured by `_backtest_peers.py` in an
-environment of their own, where they are installed there.
+trades, or the benchmark fails. Peers (backtesting.py, backtrader, basana, nautilus_trader) are measured by
+`_backtest_peers.py` in an environment of their own, where they are installed there:
+
+    uv venv .venv-peers && uv pip install --python .venv-peers/bin/python \
+        backtesting backtrader basana nautilus_trader hftbacktest numba pyarrow
+
+The compiled driver is measured with all that a single run pays (checking every bar, the session's edges, the first
+touch of the memory it writes, the tables of the result), and again in memory that was used before, as in a sweep; the
+bars are in memory in both, and numba's code is compiled before. hftbacktest plays ticks: `ticks.py` has it.
 
     python benchmarks/backtest.py [--bars 1000000] [--plain-bars 20000] [--peers PYTHON]
 """

@@ -1,13 +1,18 @@
-"""Backtests of recorded ticks: a Python model on the plain path, over the tape that `_tape` makes of real trades.
+"""Backtests of recorded ticks, over the tape that `_tape` makes of real trades: Python models on the plain path, and
+one compiled, beside hftbacktest (`_tick_peers.py`) where a Python is named that has it.
 
 Processor seconds for a million ticks, of which fees, limits and flattening are part: trades alone, each of which leaves
 a quote, which is a tick too; quotes and trades as recorded; and these with queue, participation and latency. The hash
-is of all trades: it tells whether two versions do the same.
+is of all trades: it tells whether two versions do the same. Compiled the same ticks are played once with reading them
+from Parquet, and once from memory, as hftbacktest is; the compiled driver must make the trades of the plain one, or
+the benchmark fails.
 
-    python benchmarks/ticks.py [--rows 1000000]
+    python benchmarks/ticks.py [--rows 1000000] [--peers PYTHON]
 """
 
 import argparse
+import subprocess
+import sys
 import tempfile
 import time
 from decimal import Decimal
@@ -16,12 +21,13 @@ from typing import Any
 
 from _tape import write_tape
 
-from hftd import Model, buy, cancel, sell
+from hftd import CompiledTicks, Model, buy, cancel, sell
 from hftd.backtest.plain import PlainDriver
 from hftd.backtest.prepare import past_of, sessions_of
 from hftd.backtest.record import trades_hash
 from hftd.backtest.run import rarely_collected
 from hftd.backtest.task import Subject, Task, Terms
+from hftd.backtest.ticks import TickDriver
 from hftd.calendar import Calendar
 from hftd.data.rows import Kind
 from hftd.domain.convert import MINUTE_NS
@@ -72,12 +78,34 @@ class OnBoth(Model):
         return sell(2, trade.symbol) if self.trades % 600 == 0 else None
 
 
-def measured(model: type[Model], folder: Path, terms: Terms) -> tuple[int, float, int, str]:
-    """(ticks, processor seconds, fills, hash of the trades)"""
+class Joiner(CompiledTicks):
+    """The rule of `OnBoth`, near enough, as one function of numbers."""
+
+    memory_size = 1
+
+    @staticmethod
+    def decide(tick: Any, parameters: Any, memory: Any) -> Any:
+        memory[0] += 1.0
+        if tick.bid <= 0.0 or tick.ask <= 0.0:
+            return 0, 0.0
+        count = int(memory[0]) % 400
+        if tick.working != 0:
+            return (1, 0.0) if count == 300 else (0, 0.0)
+        if count == 1:
+            return 3, tick.bid
+        return (-2, 0.0) if count == 350 and tick.position > 0 else (0, 0.0)
+
+
+def task_of(model: type[Model], folder: Path, terms: Terms) -> Task:
     past = past_of(folder)
     subject = Subject(model.__name__, model, {}, "benchmark", Path(__file__))
     sessions = sessions_of(past.bars, CALENDAR, None, None)
-    driver = PlainDriver(Task(subject, past.bars, sessions, LIMITS, terms, ticks=past.ticks), CALENDAR)
+    return Task(subject, past.bars, sessions, LIMITS, terms, ticks=past.ticks)
+
+
+def measured(kind: type[PlainDriver] | type[TickDriver], task: Task) -> tuple[int, float, int, str]:
+    """(ticks, processor seconds, fills, hash of the trades)"""
+    driver = kind(task, CALENDAR)
     with rarely_collected():
         began = time.process_time()
         driver.run()
@@ -85,22 +113,42 @@ def measured(model: type[Model], folder: Path, terms: Terms) -> tuple[int, float
     return driver.ticks, took, driver.tally.fills, trades_hash(driver.record.fills)
 
 
+def from_memory(task: Task) -> tuple[int, float, int, str]:
+    """The same of a compiled run over columns that were read before."""
+    driver = TickDriver(task, CALENDAR)
+    parts = {session: list(driver.parts(session)) for session in task.sessions}
+    driver.parts = parts.__getitem__  # type: ignore[assignment, method-assign]
+    began = time.process_time()
+    driver.run()
+    took = time.process_time() - began
+    return driver.ticks, took, driver.tally.fills, trades_hash(driver.record.fills)
+
+
 def show(name: str, ticks: int, took: float, fills: int, hash: str) -> None:
-    print(f"{name:44} {ticks:>10,} {took:>8.2f} {took / ticks * 1e6:>10.2f} {fills:>8,}  {hash[:12]}", flush=True)
+    print(f"{name:44} {ticks:>10,} {took:>8.2f} {took / ticks * 1e9:>10,.0f} {fills:>8,}  {hash[:12]}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--peers", default=sys.executable, help="a Python in which hftbacktest is installed")
     options = parser.parse_args()
-    print(f"{'plain driver':44} {'ticks':>10} {'CPU s':>8} {'us a tick':>10} {'fills':>8}  trades")
+    print(f"{'driver':44} {'ticks':>10} {'CPU s':>8} {'ns a tick':>10} {'fills':>8}  trades")
     with tempfile.TemporaryDirectory() as name:
         trades, both = Path(name, "trades"), Path(name, "both")
         write_tape(trades, options.rows)
         write_tape(both, options.rows, (Kind.TRADES, Kind.QUOTES))
-        show("trades, each with the quote it leaves", *measured(OnTrades, trades, USUAL))
-        show("quotes and trades", *measured(OnBoth, both, USUAL))
-        show("  with queue, participation and latency", *measured(OnBoth, both, CAREFUL))
+        show("plain: trades, each with the quote it leaves", *measured(PlainDriver, task_of(OnTrades, trades, USUAL)))
+        show("plain: quotes and trades", *measured(PlainDriver, task_of(OnBoth, both, USUAL)))
+        show("  with queue, participation and latency", *measured(PlainDriver, task_of(OnBoth, both, CAREFUL)))
+        task = task_of(Joiner, both, CAREFUL)
+        measured(TickDriver, task)  # compiles
+        compiled = measured(TickDriver, task)
+        assert compiled[3] == measured(PlainDriver, task)[3], "the drivers part"
+        show("compiled: the same, read from Parquet", *compiled)
+        show("  from memory", *from_memory(task))
+        sys.stdout.flush()
+        subprocess.run([options.peers, str(Path(__file__).with_name("_tick_peers.py")), str(both)], check=False)
 
 
 if __name__ == "__main__":

@@ -67,6 +67,7 @@ class State(Index):
     ERROR = auto()
     HEARD_BID_SIZE = auto()
     HEARD_ASK_SIZE = auto()
+    TOUCH_NS = auto()
 
 
 class Worth(Index):
@@ -79,6 +80,8 @@ class Worth(Index):
     LAST = auto()
     HEARD_BID = auto()
     HEARD_ASK = auto()
+    TOUCH_BID = auto()
+    TOUCH_ASK = auto()
 
 
 class Bound(Index):
@@ -129,13 +132,15 @@ POSITION, CASH, FLOW, QUOTED, BID, BID_SIZE, ASK, ASK_SIZE, TAKEN_BUY, TAKEN_SEL
 ORDER, LEFT, LIMIT, AHEAD, ROW, ARRIVES, CANCEL, CANCEL_ARRIVES, FLAT, ORDERS, FIRST, FILLS, REFUSED = (
     int(place) for place in list(State)[13:26]
 )
-BUYS, SELLS, EQUITY, PRICED, ERROR, HEARD_BID_SIZE, HEARD_ASK_SIZE = (int(place) for place in list(State)[26:])
-START, PEAK, WORTH, DRAWDOWN, LAST, HEARD_BID, HEARD_ASK = map(int, Worth)
+BUYS, SELLS, EQUITY, PRICED, ERROR, HEARD_BID_SIZE, HEARD_ASK_SIZE, TOUCH_NS = (
+    int(place) for place in list(State)[26:]
+)
+START, PEAK, WORTH, DRAWDOWN, LAST, HEARD_BID, HEARD_ASK, TOUCH_BID, TOUCH_ASK = map(int, Worth)
 MAX_POSITION, MAX_QUANTITY, MAX_ORDERS, FLATTEN, QUIET_AFTER, QUIET_BEFORE = (int(place) for place in list(Bound)[:6])
 LATENCY, QUEUE, PARTICIPATION, OPEN, CLOSE = (int(place) for place in list(Bound)[6:])
 NONE, DECIDED, TRAVELS, RESTS, FILLED, CANCELED, EXPIRED = map(int, Status)
 NO_MONEY, NOT_EXACT, NO_QUOTE, BREACH, BAD_LIMIT = map(int, list(Error)[1:])
-MAX_ORDER, MAX_NOTIONAL, MAX_LOSS, MAX_DRAWDOWN = range(4)
+MAX_ORDER, MAX_NOTIONAL, MAX_LOSS, MAX_DRAWDOWN, COLLAR = range(5)
 TICKS, CENT = TICKS_PER_DOLLAR, TICKS_PER_DOLLAR // 100
 NEVER = 2**62
 NEAR = 1e-9
@@ -314,7 +319,23 @@ def _close_all(state, worth, bounds, orders, references, now):
 
 
 @outlined()
-def _refused(state, worth, bounds, dollars, orders, signed, now):
+def _beyond_collar(state, worth, dollars, signed, limit, now):
+    """`risk._price_collar`, with the touch of a quote that is fresh. Near the limit it is an error."""
+    if dollars[COLLAR] == INF:
+        return False
+    worst = limit / TICKS
+    if limit == 0:
+        if now - state[TOUCH_NS] >= MINUTE_NS:
+            return False
+        worst = worth[TOUCH_ASK] if signed > 0 else worth[TOUCH_BID]
+    beyond = (1 if signed > 0 else -1) * (worst / worth[LAST] - 1.0) * 100.0
+    if abs(beyond - dollars[COLLAR]) < 2e-4:
+        state[ERROR] = NOT_EXACT
+    return beyond > dollars[COLLAR]
+
+
+@outlined()
+def _refused(state, worth, bounds, dollars, orders, signed, limit, now):
     """`risk.refusal_of`. An amount too near to its limit is an error."""
     sent = 0
     for row in range(state[ORDERS] - 1, state[FIRST] - 1, -1):
@@ -335,6 +356,7 @@ def _refused(state, worth, bounds, dollars, orders, signed, now):
         or shares > bounds[MAX_QUANTITY]
         or order > dollars[MAX_ORDER]
         or held > dollars[MAX_NOTIONAL]
+        or _beyond_collar(state, worth, dollars, signed, limit, now)
         or sent >= bounds[MAX_ORDERS]
     )
 
@@ -354,7 +376,7 @@ def _want(state, worth, bounds, dollars, orders, references, shares, dollars_lim
     if state[PRICED] == 0:
         state[ERROR] = NO_QUOTE
         return
-    if not _refused(state, worth, bounds, dollars, orders, shares, now):
+    if not _refused(state, worth, bounds, dollars, orders, shares, limit, now):
         _decided(state, worth, orders, references, shares, limit, now)
     else:
         state[REFUSED] += 1
@@ -486,6 +508,7 @@ def player_of(decide: Callable[..., Any]) -> Callable[..., Any]:
                     worth[HEARD_BID], worth[HEARD_ASK] = first[row], second[row]
                     state[HEARD_BID_SIZE], state[HEARD_ASK_SIZE] = sizes[row], others[row]
                     if first[row] > 0 and second[row] > 0:
+                        worth[TOUCH_BID], worth[TOUCH_ASK], state[TOUCH_NS] = first[row], second[row], now
                         _reprice(state, worth, dollars, (first[row] + second[row]) / 2)
                 else:
                     price, size = first[row], sizes[row]

@@ -63,7 +63,6 @@ def why_not(task: Task) -> str:
         "max_gross_exposure": limits.max_gross_exposure is not None,
         "max_net_exposure": limits.max_net_exposure is not None,
         "max_consecutive_losses": limits.max_consecutive_losses is not None,
-        "price_collar_percent": limits.price_collar_percent is not None,
         "flatten_before_close of a whole session": (limits.flatten_before_close_ns or 0) >= shortest_ns,
         "a proportional queue": terms.queue is Queue.PROPORTIONAL,
         "a participation of less than millionths": (terms.participation or Decimal(0)) * MILLION % 1 != 0,
@@ -101,7 +100,7 @@ class TickDriver:
         """Trade all sessions."""
         for done, session in enumerate(self.task.sessions, 1):
             self._begin(session)
-            for columns in self._parts(session):
+            for columns in self.parts(session):
                 self.ticks += int((columns.kind != kernel.BAR).sum())
                 self._live(columns, 0)
             self._live(NOTHING, session.close_ns)
@@ -114,7 +113,7 @@ class TickDriver:
             state[place] = 0
         for place in (State.TAKEN_BUY, State.TAKEN_SELL, State.HEARD_BID_SIZE, State.HEARD_ASK_SIZE):
             state[place] = 0
-        state[State.FIRST] = state[State.ORDERS]
+        state[State.FIRST], state[State.TOUCH_NS] = state[State.ORDERS], 0
         state[State.ARRIVES] = state[State.CANCEL_ARRIVES] = kernel.NEVER
         self._bounds[Bound.OPEN], self._bounds[Bound.CLOSE] = session.open_ns, session.close_ns
         worth[Worth.HEARD_BID] = worth[Worth.HEARD_ASK] = 0.0
@@ -141,7 +140,8 @@ class TickDriver:
                 raise NotCovered(f"a case in which {NOT_COVERED[Error.BREACH]}")
             self._bars_heard += 1
 
-    def _parts(self, session: Session) -> Iterator[Columns]:
+    def parts(self, session: Session) -> Iterator[Columns]:
+        """The rows of a session, in the memory of a few chunks."""
         assert self.task.ticks is not None
         data = self.task.ticks.between(session.open_ns, session.close_ns)
         kinds = tuple(kind for kind in data.kinds if kind is not Kind.BARS)
@@ -331,5 +331,11 @@ def _bounds_of(task: Task) -> npt.NDArray[np.int64]:
 
 def _dollars_of(task: Task) -> npt.NDArray[np.float64]:
     limits = task.limits
-    values = (limits.max_order_notional, limits.max_position_notional, limits.max_daily_loss, limits.max_drawdown)
+    values = (
+        limits.max_order_notional,
+        limits.max_position_notional,
+        limits.max_daily_loss,
+        limits.max_drawdown,
+        limits.price_collar_percent,
+    )
     return np.array([least_float(value) for value in values])

@@ -6,7 +6,8 @@ with as much memory as the pieces take that overlap in time.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ class DataFile:
         self.file = file
         self.reading = reading
         self.is_parquet = file.name.lower().endswith(".parquet")
+        self._known_groups: tuple[Version, Groups] | None = None
         opened = self._opened() if self.is_parquet else None
         self.schema = opened.schema_arrow if opened else _csv_schema(file, reading)
         self.metadata: dict[bytes, bytes] = dict(self.schema.metadata or {})
@@ -107,17 +109,30 @@ class DataFile:
     def _opened(self) -> Any:
         import pyarrow.parquet
 
-        return _guarded(self.file, lambda: pyarrow.parquet.ParquetFile(self.file))
+        return _guarded(
+            self.file, lambda: pyarrow.parquet.ParquetFile(self.file, metadata=_footer(self.file, _version(self.file)))
+        )
 
     def _stretches(self) -> list[tuple[int, int]]:
         """For each row group when its first and its last row are known."""
+        return [ends for ends, _ in self._groups()]
+
+    def _groups(self) -> "Groups":
+        """For each row group its ends, and the number of its first row."""
+        version = _guarded(self.file, lambda: _version(self.file))
+        if self._known_groups is None or self._known_groups[0] != version:
+            self._known_groups = version, self._read_groups()
+        return self._known_groups[1]
+
+    def _read_groups(self) -> "Groups":
         with self._opened() as opened:
-            metadata = opened.metadata
             place = self.schema.names.index(self.columns["timestamp"])
             kind = self.schema.field(place).type
+            groups = [opened.metadata.row_group(group) for group in range(opened.metadata.num_row_groups)]
+            first_rows = accumulate((group.num_rows for group in groups), initial=0)
             return [
-                self._stretch_of(metadata.row_group(group).column(place), kind)
-                for group in range(metadata.num_row_groups)
+                (self._stretch_of(group.column(place), kind), first_row)
+                for group, first_row in zip(groups, first_rows, strict=False)
             ]
 
     def _stretch_of(self, chunk: Any, kind: Any) -> tuple[int, int]:
@@ -133,7 +148,7 @@ class DataFile:
 
     def _read_group(self, decoder: Decoder, group: int) -> Iterator[Rows]:
         with self._opened() as opened:
-            first_row = sum(opened.metadata.row_group(before).num_rows for before in range(group))
+            _, first_row = self._groups()[group]
             columns = list(self.columns.values())
             if opened.metadata.row_group(group).num_rows <= 4 * BATCH_ROWS:
                 table = _guarded(self.file, lambda: opened.read_row_group(group, columns=columns))
@@ -167,6 +182,24 @@ class DataFile:
                 )
             latest_ns = int(known[-1])
             yield rows
+
+
+Version = tuple[int, int, int]
+Groups = list[tuple[tuple[int, int], int]]
+
+
+def _version(file: Path) -> Version:
+    """Another one when the file was written anew."""
+    found = file.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+@lru_cache(64)
+def _footer(file: Path, version: Version) -> Any:
+    """What a Parquet file says of itself: of a large one it takes as long to read as some of its rows."""
+    import pyarrow.parquet
+
+    return pyarrow.parquet.read_metadata(file)
 
 
 def _csv_schema(file: Path, reading: Reading) -> Any:

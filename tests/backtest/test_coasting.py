@@ -27,7 +27,7 @@ from hftd.exchange.venue.latency import Constant
 from tests.backtest.backtest_world import WIDE, sessions, subject
 
 CALENDAR = Calendar()
-(SESSION,) = sessions(CALENDAR, 1)
+SESSION, NEXT = sessions(CALENDAR, 2)
 NAMES = ["AAPL", "SPY"]
 LENGTH_NS = 4 * MINUTE_NS
 
@@ -70,7 +70,7 @@ class InstantByInstant(PlainDriver):
 
 
 def tape(folder: Path, rng: np.random.Generator, count: int, symbols: int, quotes: bool) -> Path:
-    """`count` rows of each kind within a few minutes after the open, many of them at one instant."""
+    """`count` rows of each kind within a few minutes after the opens of two days, many of them at one instant."""
     for kind in (Kind.TRADES, Kind.QUOTES) if quotes else (Kind.TRADES,):
         file = folder / f"{kind}.parquet"
         sink = ParquetSink(file, kind)
@@ -81,6 +81,7 @@ def tape(folder: Path, rng: np.random.Generator, count: int, symbols: int, quote
 
 def rows_of(kind: Kind, rng: np.random.Generator, count: int, symbols: int) -> Rows:
     times = SESSION.open_ns + np.sort(rng.integers(0, LENGTH_NS // (SECOND_NS // 4), count)) * (SECOND_NS // 4)
+    times[1::2] += NEXT.open_ns - SESSION.open_ns
     codes = rng.integers(2 - symbols, 2, count).astype(np.int32)
     cents, sizes = 10_000 + np.cumsum(rng.integers(-2, 3, count)), rng.integers(1, 400, count)
     if kind is Kind.TRADES:

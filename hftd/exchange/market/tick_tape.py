@@ -189,13 +189,27 @@ def bars_in(data: Recorded) -> dict[str, BarColumns]:
 
 
 def _bars_of_trades(data: Recorded) -> dict[str, BarColumns]:
-    chunks = [stretch[Kind.TRADES] for stretch in data.stretches((Kind.TRADES,))]
-    if not chunks:
-        return {}
-    trades = joined(chunks)
-    assert isinstance(trades, Trades)
-    codes = np.unique(trades.symbol).tolist()
-    return {trades.names[code]: bars_of(trades.take(trades.symbol == code)) for code in codes}
+    """Read in the memory of a few chunks: a tape may be far larger than that."""
+    parts: dict[str, list[BarColumns]] = {}
+    begun: Trades | None = None
+    for stretch in data.stretches((Kind.TRADES,)):
+        trades = stretch[Kind.TRADES] if begun is None else joined([begun, stretch[Kind.TRADES]])
+        assert isinstance(trades, Trades)
+        whole = int(np.searchsorted(trades.time_ns, trades.time_ns[-1] // MINUTE_NS * MINUTE_NS))
+        _add_bars(parts, trades.take(slice(whole)))
+        begun = trades.take(slice(whole, None))
+    if begun is not None:
+        _add_bars(parts, begun)
+    return {
+        name: TradedColumns(*map(np.concatenate, zip(*(part.columns() for part in own), strict=True)))
+        for name, own in parts.items()
+    }
+
+
+def _add_bars(parts: dict[str, list[BarColumns]], trades: Trades) -> None:
+    """The bars of whole minutes, by symbol."""
+    for code in np.unique(trades.symbol).tolist():
+        parts.setdefault(trades.names[code], []).append(bars_of(trades.take(trades.symbol == code)))
 
 
 def bars_of(trades: Trades) -> BarColumns:
