@@ -18,7 +18,7 @@ from hftd.domain.account import Position
 from hftd.domain.commands import CancelOrder, SubmitOrder
 from hftd.domain.convert import decimal_of, text_of
 from hftd.domain.events import OrderReported, PositionAdopted, TradingHalted
-from hftd.domain.orders import BrokerOrder
+from hftd.domain.orders import BrokerOrder, ExecutionReport
 from hftd.engine.engine import Engine
 from hftd.engine.state import OrderState
 from hftd.errors import BrokerError
@@ -159,42 +159,45 @@ class CatchUp:
                 by_hand[symbol] = beyond
         return by_hand
 
-    async def with_last_session(self, state: Path, run_id: str, before: Path) -> Engine | None:
+    async def with_last_session(self, state: Path, run_id: str, before: Path) -> bool:
         """Bring the journal of the session before `before` to its end, when orders were left open in it.
 
-        Those that are still open are cancelled: nobody would hear of their fills. Returns that session's engine, None
-        when there was nothing to do.
+        Those that are still open are cancelled: nobody would hear of their fills. The journal is open only while it is
+        written: what a person asks for meanwhile is noted in it, too. Returns whether there was anything to do.
         """
         last = last_begun(state)
         if last is None:
-            return None
+            return False
         with last:
             engine = reviewed(last) if last.path != before else None
         if engine is None or not engine.unsettled:
-            return None
-        with Journal.open(last.path, engine.session, run_id) as journal:
-            asked: set[str] = set()
-            while left := [order for order in engine.unsettled if order.request.client_order_id not in asked]:
-                for order in left:  # whose answers may tell of exits that nobody knew of
-                    await self._finish(journal, engine, order)
-                    asked.add(order.request.client_order_id)
-        return engine
+            return False
+        asked: set[str] = set()
+        while left := [order for order in engine.unsettled if order.request.client_order_id not in asked]:
+            for order in left:  # whose answers may tell of exits that nobody knew of
+                reports = await self._missing_of(order)
+                self._record_late(Journal.open(last.path, engine.session, run_id), engine, reports)
+                asked.add(order.request.client_order_id)
+        return True
 
-    async def _finish(self, journal: Journal, engine: Engine, order: OrderState) -> None:
-        """Record what became of an order of a session that is over."""
+    async def _missing_of(self, order: OrderState) -> list[ExecutionReport]:
+        """What became of an order of a session that is over."""
         id = order.request.client_order_id
         found = await self._ask(partial(self._broker.order, id))
         if found is not None and not found.status.is_terminal:
             await self._cancel(id)
             found = await self._ask(partial(self._broker.order, id))
-        if self._is_stopping():
-            return
-        for report in missing_reports(order, found, self._clock.now_ns()):
-            log.info("order.reconciled", id=id, session=str(engine.session.day), report=str(report.kind))
-            event = OrderReported(report)
-            journal.append_event(event, self._clock.now_ns(), SOURCE)
-            journal.commit()
-            engine.follow(event, ())
+        return [] if self._is_stopping() else missing_reports(order, found, self._clock.now_ns())
+
+    def _record_late(self, journal: Journal, engine: Engine, reports: Iterable[ExecutionReport]) -> None:
+        with journal:
+            for report in reports:
+                day = str(engine.session.day)
+                log.info("order.reconciled", id=report.client_order_id, session=day, report=str(report.kind))
+                event = OrderReported(report)
+                journal.append_event(event, self._clock.now_ns(), SOURCE)
+                journal.commit()
+                engine.follow(event, ())
 
     async def _cancel(self, client_order_id: str) -> None:
         try:

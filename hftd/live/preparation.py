@@ -81,7 +81,6 @@ class Preparation:
         account = await self._pump.patiently(self._connect)
         if account is None:
             return None
-        self._standing.is_preparing = True
         if left_open:
             await self._finish_last_session(session)
         trader, unanswered = self._make_trader(session, account, counted=counted)
@@ -108,9 +107,8 @@ class Preparation:
     async def _finish_last_session(self, session: Session) -> None:
         """What became of orders that the last session left open belongs into its journal, and is carried."""
         before = journal_path(self.plan.state, session.day)
-        engine = await self._catch_up.with_last_session(self.plan.state, self.plan.run_id, before)
-        if engine is not None:
-            self._standing.keep(engine)
+        if await self._catch_up.with_last_session(self.plan.state, self.plan.run_id, before):
+            self._standing.read()
 
     def _make_trader(
         self, session: Session, account: Account, *, counted: bool

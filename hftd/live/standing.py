@@ -4,7 +4,6 @@ from hftd.calendar import Calendar
 from hftd.clock import Clock
 from hftd.domain.events import Halt, TradingHalted, TradingResumed
 from hftd.engine.carried import Carried, carried_of
-from hftd.engine.engine import Engine
 from hftd.engine.halts import MANUAL, Halts
 from hftd.live.plan import Plan
 from hftd.live.recovery import carried_at_last, journal_between_sessions
@@ -17,12 +16,11 @@ CONTROL = "control"
 
 class Standing:
     """How things stand between two sessions. `journaling` is the trader whose journal is open, None while there is
-    none; `is_preparing` tells that it will be there in a moment."""
+    none."""
 
     def __init__(self, plan: Plan, clock: Clock, calendar: Calendar) -> None:
         self.carried = Carried()
         self.journaling: Trader | None = None
-        self.is_preparing = False
         self._asked: list[Asked] = []
         self._plan = plan
         self._clock = clock
@@ -32,19 +30,15 @@ class Standing:
         """Begin with what the last session's journal ended with."""
         self.carried = carried_at_last(self._plan.state)
 
-    def keep(self, engine: Engine) -> None:
-        """Carry what `engine` ended with."""
-        self.carried = carried_of(engine)
-
     def end(self, trader: Trader) -> None:
         """The journal of the session is about to be closed. What a person asked for and it could not take is kept."""
-        self.keep(trader.engine)
+        self.carried = carried_of(trader.engine)
         self._asked = _asked_of(trader)
         self.journaling = None
 
     def begin(self, trader: Trader) -> None:
         """The journal of a session is open: what was asked for meanwhile goes into it."""
-        self.journaling, self.is_preparing = trader, False
+        self.journaling = trader
         while self._asked:
             trader.take(self._asked.pop(0), CONTROL)
 
@@ -76,8 +70,6 @@ class Standing:
         """Journal and step what a person asked for: in the session going on, or at the end of the last one."""
         if self.journaling is not None:
             self.journaling.take(event, CONTROL)
-        elif self.is_preparing:
-            self._asked.append(event)
         else:
             while self._asked:  # since the disk was full
                 self._journal(self._asked[0])
