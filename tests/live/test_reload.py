@@ -179,7 +179,7 @@ def test_a_candidate_decides_on_paper_and_is_promoted(home, start):
 def test_hftd_promote(home, start):
     running = start(HFTD_PROMOTE_AFTER="hand")
     nobody = home.run("promote")
-    assert nobody.status == 1 and "there is none" in nobody.log
+    assert nobody.status == 1 and "no candidate decides on paper" in nobody.log
     model_of(home).write_text(SELLER)
     running.send(signal.SIGHUP)
     running.wait_for("candidate.entered")
