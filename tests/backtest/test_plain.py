@@ -170,7 +170,7 @@ def test_warm_up_shows_bars_from_before_the_first_session_and_trades_on_none() -
     driver = ran(task_of(model_of(on_bar, warmup_bars=30), BARS, TWO[1:]))
     assert len(seen) == 30 + 390
     assert seen == sorted(seen) and seen[29] < TWO[1].open_ns
-    assert driver.tally.late_bars == 30
+    assert (driver.tally.warm_up_bars, driver.tally.bars, driver.tally.late_bars) == (30, 390, 0)
     assert driver.tally.orders == 389
 
 
