@@ -28,13 +28,15 @@ outlined: Any = partial(numba.njit, error_model="numpy", _nrt=False)
 """Parts of `advance`. Counting references to its arrays in each of them would take two thirds of its time."""
 
 
-class _Index(IntEnum):
+class Index(IntEnum):
+    """Places in an array, numbered from 0."""
+
     @staticmethod
     def _generate_next_value_(name: str, start: int, count: int, last_values: list[int]) -> int:
         return count
 
 
-class State(_Index):
+class State(Index):
     """Places in the integer state."""
 
     ROW = auto()
@@ -57,7 +59,7 @@ class State(_Index):
     PRICED = auto()
 
 
-class Worth(_Index):
+class Worth(Index):
     """Places in the float state, dollars."""
 
     START = auto()
@@ -67,7 +69,7 @@ class Worth(_Index):
     LAST = auto()
 
 
-class Bound(_Index):
+class Bound(Index):
     """Places in the integer limits; -1 is off where a time may be."""
 
     POSITION = auto()
@@ -80,7 +82,7 @@ class Bound(_Index):
     WIDTH = auto()
 
 
-class Dollars(_Index):
+class Dollars(Index):
     """Places in the float limits; infinite is off."""
 
     ORDER = auto()
@@ -90,7 +92,7 @@ class Dollars(_Index):
     MOVE = auto()
 
 
-class Charge(_Index):
+class Charge(Index):
     """Places in the fees: millionths of a dollar a share, hundredths of a basis point, cents a million, and cents."""
 
     SHARE = auto()
@@ -100,7 +102,7 @@ class Charge(_Index):
     SALE_MOST = auto()
 
 
-class Error(_Index):
+class Error(Index):
     """Why the kernel gave up."""
 
     NONE = auto()
@@ -150,7 +152,7 @@ def _up(value, unit):
 
 
 @inlined
-def _fee(charges, shares, price, side):
+def fee_of(charges, shares, price, side):
     """Cents, each charge rounded up: `venue.ledger.fee_of`."""
     value = shares * price
     cents = _up(shares * charges[SHARE], 10_000) + _up(value * charges[TAKER], 100_000_000)
@@ -190,7 +192,7 @@ def _covered(state, worth, side, shares, price):
 def _fill(state, worth, dollars, charges, fills, decision, row, time_ns, signed, price):
     side = 1 if signed > 0 else -1
     shares = signed * side
-    cents = _fee(charges, shares, price, side)
+    cents = fee_of(charges, shares, price, side)
     state[POSITION] += signed
     state[CASH] -= signed * price + cents * 100
     state[FLOW] -= signed * price

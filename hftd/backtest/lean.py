@@ -229,7 +229,7 @@ class Account:
         self.fills = np.zeros((0, 6), np.int64)
         self.equity = np.empty((3, count))
         self._bounds, self._dollars = _bounds_of(task), _dollars_of(task)
-        self._charges = _charges_of(task)
+        self._charges = charges_of(task)
         self._noted = 0
         self._decisions = np.zeros((0, 3), np.int64)
 
@@ -341,16 +341,17 @@ def _bounds_of(task: Task) -> npt.NDArray[np.int64]:
         Bound.POSITION: int(limits.max_position),
         Bound.QUANTITY: 2**62 if limits.max_order_quantity is None else int(limits.max_order_quantity),
         Bound.ORDERS: limits.max_orders_per_minute,
-        Bound.FLATTEN: _or_off(limits.flatten_before_close_ns),
-        Bound.QUIET_AFTER: _or_off(limits.quiet_after_open_ns),
-        Bound.QUIET_BEFORE: _or_off(limits.quiet_before_close_ns),
+        Bound.FLATTEN: or_off(limits.flatten_before_close_ns),
+        Bound.QUIET_AFTER: or_off(limits.quiet_after_open_ns),
+        Bound.QUIET_BEFORE: or_off(limits.quiet_before_close_ns),
         Bound.MOVE_WITHIN: limits.max_move_within_ns,
         Bound.WIDTH: max(1, round(task.terms.spread * 100)),
     }
     return np.array([values[bound] for bound in Bound], np.int64)
 
 
-def _or_off(time_ns: int | None) -> int:
+def or_off(time_ns: int | None) -> int:
+    """Nanoseconds for a kernel, to which -1 is none."""
     return -1 if time_ns is None else time_ns
 
 
@@ -363,10 +364,10 @@ def _dollars_of(task: Task) -> npt.NDArray[np.float64]:
         Dollars.DRAWDOWN: limits.max_drawdown,
         Dollars.MOVE: limits.max_move_percent,
     }
-    return np.array([_least_float(values[dollars]) for dollars in Dollars])
+    return np.array([least_float(values[dollars]) for dollars in Dollars])
 
 
-def _least_float(limit: Decimal | None) -> float:
+def least_float(limit: Decimal | None) -> float:
     """The least float that is not below `limit`: a float reaches the one when it reaches the other."""
     if limit is None:
         return math.inf
@@ -374,7 +375,8 @@ def _least_float(limit: Decimal | None) -> float:
     return near if Decimal(near) >= limit else math.nextafter(near, math.inf)
 
 
-def _charges_of(task: Task) -> npt.NDArray[np.int64]:
+def charges_of(task: Task) -> npt.NDArray[np.int64]:
+    """The fees of a task, as `Charge` has them."""
     fees = SCHEDULES[task.terms.fees]
     values = {
         Charge.SHARE: fees.commission_per_share * 1_000_000,

@@ -11,18 +11,15 @@ state, and the plain driver takes over. Prices of orders and fills are integer t
 from collections import namedtuple
 from collections.abc import Callable
 from enum import auto
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import numba
 
-from hftd.backtest.kernel import _fee as fee_of
-from hftd.backtest.kernel import _Index as Index
+from hftd.backtest.kernel import Index, fee_of, inlined, outlined
 from hftd.domain.convert import MINUTE_NS, TICKS_PER_DOLLAR
 from hftd.model.compiled import Tick, whole_cents
 
-inlined: Any = partial(numba.njit, error_model="numpy", forceinline=True, _nrt=False)
-outlined: Any = partial(numba.njit, error_model="numpy", _nrt=False)
 cents_of: Any = numba.njit(whole_cents)
 BAR, QUOTE, TRADE = 0, 1, 2
 """Kinds of row."""
@@ -126,18 +123,18 @@ class Error(Index):
 OFF, FRONT, BACK = 0, 1, 2
 """Queues."""
 
-POSITION, CASH, FLOW, QUOTED, BID, BID_SIZE, ASK, ASK_SIZE, TAKEN_BUY, TAKEN_SELL, MINUTE, PRINTED, USED = (
-    int(place) for place in list(State)[:13]
-)
-ORDER, LEFT, LIMIT, AHEAD, ROW, ARRIVES, CANCEL, CANCEL_ARRIVES, FLAT, ORDERS, FIRST, FILLS, REFUSED = (
-    int(place) for place in list(State)[13:26]
-)
-BUYS, SELLS, EQUITY, PRICED, ERROR, HEARD_BID_SIZE, HEARD_ASK_SIZE, TOUCH_NS = (
-    int(place) for place in list(State)[26:]
-)
+POSITION, CASH, FLOW, QUOTED, BID = map(int, (State.POSITION, State.CASH, State.FLOW, State.QUOTED, State.BID))
+BID_SIZE, ASK, ASK_SIZE, TAKEN_BUY = map(int, (State.BID_SIZE, State.ASK, State.ASK_SIZE, State.TAKEN_BUY))
+TAKEN_SELL, MINUTE, PRINTED, USED = map(int, (State.TAKEN_SELL, State.MINUTE, State.PRINTED, State.USED))
+ORDER, LEFT, LIMIT, AHEAD, ROW = map(int, (State.ORDER, State.LEFT, State.LIMIT, State.AHEAD, State.ROW))
+ARRIVES, CANCEL, CANCEL_ARRIVES, FLAT = map(int, (State.ARRIVES, State.CANCEL, State.CANCEL_ARRIVES, State.FLAT))
+ORDERS, FIRST, FILLS, REFUSED, BUYS = map(int, (State.ORDERS, State.FIRST, State.FILLS, State.REFUSED, State.BUYS))
+SELLS, EQUITY, PRICED, ERROR = map(int, (State.SELLS, State.EQUITY, State.PRICED, State.ERROR))
+HEARD_BID_SIZE, HEARD_ASK_SIZE, TOUCH_NS = map(int, (State.HEARD_BID_SIZE, State.HEARD_ASK_SIZE, State.TOUCH_NS))
 START, PEAK, WORTH, DRAWDOWN, LAST, HEARD_BID, HEARD_ASK, TOUCH_BID, TOUCH_ASK = map(int, Worth)
-MAX_POSITION, MAX_QUANTITY, MAX_ORDERS, FLATTEN, QUIET_AFTER, QUIET_BEFORE = (int(place) for place in list(Bound)[:6])
-LATENCY, QUEUE, PARTICIPATION, OPEN, CLOSE = (int(place) for place in list(Bound)[6:])
+MAX_POSITION, MAX_QUANTITY, MAX_ORDERS, FLATTEN = map(int, (Bound.POSITION, Bound.QUANTITY, Bound.RATE, Bound.FLATTEN))
+QUIET_AFTER, QUIET_BEFORE, LATENCY = map(int, (Bound.QUIET_AFTER, Bound.QUIET_BEFORE, Bound.LATENCY))
+QUEUE, PARTICIPATION, OPEN, CLOSE = map(int, (Bound.QUEUE, Bound.PARTICIPATION, Bound.OPEN, Bound.CLOSE))
 NONE, DECIDED, TRAVELS, RESTS, FILLED, CANCELED, EXPIRED = map(int, Status)
 NO_MONEY, NOT_EXACT, NO_QUOTE, BREACH, BAD_LIMIT = map(int, list(Error)[1:])
 MAX_ORDER, MAX_NOTIONAL, MAX_LOSS, MAX_DRAWDOWN, COLLAR = range(5)

@@ -11,10 +11,7 @@ from numba.core.errors import NumbaError, NumbaWarning
 
 from hftd.backtest import tick_kernel as kernel
 from hftd.backtest.compiled import parameters_type
-from hftd.backtest.lean import NotCovered
-from hftd.backtest.lean import _charges_of as charges_of
-from hftd.backtest.lean import _least_float as least_float
-from hftd.backtest.lean import _or_off as or_off
+from hftd.backtest.lean import NotCovered, charges_of, least_float, or_off
 from hftd.backtest.record import Record
 from hftd.backtest.task import Task
 from hftd.backtest.tick_kernel import Bound, Columns, Error, State, Status, Worth

@@ -94,8 +94,8 @@ def kind_of(file: Path, columns: Mapping[str, str], found: Iterable[str]) -> Kin
     if not any(sign in columns for signs in SIGNS.values() for sign in signs):
         raise DataError(
             f"{file}: its columns {', '.join(found)} tell neither bars (open, high, low, close) nor quotes (bid, ask) "
-            "nor trades (price, size); say which is which: --column open=NAME, or in settings "
-            "data: {columns: {open: NAME}}"
+            "nor trades (price, size); say which is which in settings, data: {columns: {open: NAME}}, or to hftd data "
+            "with --column open=NAME"
         )
     likeliest = max(SIGNS, key=lambda kind: sum(sign in columns for sign in SIGNS[kind]))
     missing = next(name for name in SIGNS[likeliest] if name not in columns)
@@ -113,7 +113,7 @@ def check_columns(file: Path, kind: Kind, columns: Mapping[str, str], found: Ite
 def _missing(file: Path, name: str, found: Iterable[str], kind: Kind) -> str:
     return (
         f"{file}: no column {name!r}; {suggestion(name, map(str, found))} ({kind} have {', '.join(needed(kind))}); "
-        f"say which it is: --column {name}=NAME, or in settings data: {{columns: {{{name}: NAME}}}}"
+        f"say which it is in settings, data: {{columns: {{{name}: NAME}}}}, or to hftd data with --column {name}=NAME"
     )
 
 
@@ -179,8 +179,8 @@ def _zone(file: Path, name: str, column: Any, reading: Reading) -> str:
     if not reading.time_zone:
         example = next((value for value in column.slice(0, 1).to_pylist()), None)
         raise DataError(
-            f"{file}: column {name!r} holds times without a time zone, like {_text(example)}; say which one they "
-            "are in: --time-zone America/New_York or UTC, or in settings data: {time_zone: America/New_York}"
+            f"{file}: column {name!r} holds times without a time zone, like {_text(example)}; name theirs "
+            "in settings, like data: {time_zone: America/New_York}, or to hftd data with --time-zone America/New_York"
         )
     try:
         return ZoneInfo(reading.time_zone).key
