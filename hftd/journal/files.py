@@ -22,9 +22,16 @@ def latest(state: Path) -> Path | None:
 
 def journals(state: Path) -> list[Path]:
     """All journals of a state directory, newest first. A file that is not called after a day is somebody else's; one
-    without a byte is none, for nothing was ever written to it."""
+    without a byte is none, for nothing was ever written to it; nor is one that is removed while this looks."""
     named = sorted(filter(_is_of_a_day, (state / "journal").glob("????-??-??.sqlite")), reverse=True)
-    return [path for path in named if path.stat().st_size]
+    return [path for path in named if _holds_anything(path)]
+
+
+def _holds_anything(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _is_of_a_day(path: Path) -> bool:

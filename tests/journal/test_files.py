@@ -62,3 +62,10 @@ def test_a_file_that_is_not_called_after_a_day_is_no_journal(tmp_path):
     for name in ("abcd-ef-gh", "2026-13-45", "2026-11-20"):
         (tmp_path / "journal" / f"{name}.sqlite").write_text("x")
     assert [path.stem for path in journals(tmp_path)] == ["2026-11-20"]
+
+
+def test_a_journal_that_is_gone_when_it_is_looked_at_is_left_out(tmp_path):
+    (tmp_path / "journal").mkdir()
+    (tmp_path / "journal" / "2026-11-19.sqlite").symlink_to("removed since")  # as one that goes between name and size
+    (tmp_path / "journal" / "2026-11-20.sqlite").write_text("x")
+    assert [path.stem for path in journals(tmp_path)] == ["2026-11-20"]
