@@ -1,12 +1,20 @@
 """What the slots of an engine are worth, in floats and dollars: asked for at every fill and minute, so only what has
 changed is counted anew. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from typing import Any
 
 from hftd.domain import events
 from hftd.domain.commands import Command, OrderCrossed
 from hftd.engine.engine import Engine
 from hftd.engine.state import RunningModel
+
+_HEARD: dict[type[events.Event], Callable[[Any], Any]] = {
+    events.BarReceived: attrgetter("bar"),
+    events.QuoteReceived: attrgetter("quote"),
+    events.TradeReceived: attrgetter("trade"),
+}
 
 
 class Worths:
@@ -19,20 +27,17 @@ class Worths:
 
     def heard(self, event: events.Event, out: Iterable[Command]) -> None:
         """Note what may have another value now."""
-        match event:
-            case events.BarReceived():
-                self._stale.add(event.bar.symbol)
-            case events.QuoteReceived():
-                self._stale.add(event.quote.symbol)
-            case events.TradeReceived():
-                self._stale.add(event.trade.symbol)
-            case events.OrderReported():
-                order = self._engine.orders.get(event.report.client_order_id)
-                if order is not None:
-                    self._stale.add(order.request.symbol)
-            case _:
-                self._values.clear()
-        self._stale.update(command.symbol for command in out if isinstance(command, OrderCrossed))
+        if isinstance(event, events.OrderReported):
+            order = self._engine.orders.get(event.report.client_order_id)
+            if order is not None:
+                self._stale.add(order.request.symbol)
+        elif heard := _HEARD.get(type(event)):
+            self._stale.add(heard(event).symbol)
+        else:
+            self._values.clear()
+        for command in out:
+            if isinstance(command, OrderCrossed):
+                self._stale.add(command.symbol)
 
     def of(self, running: RunningModel) -> float:
         """What a slot has received and paid since the session began, and what it holds, by the last prices."""

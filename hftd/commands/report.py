@@ -42,11 +42,12 @@ def chosen_report(
 
 @contextmanager
 def _kept() -> Iterator[None]:
-    """Look for no garbage meanwhile: nearly all that is read is kept to the end."""
+    """Look for no garbage meanwhile, nor later among what was read: nearly all of it is kept to the end."""
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
         gc.enable()
 
 

@@ -110,9 +110,13 @@ class Engine(SessionState):
     def follow(self, event: events.Event, commands: Iterable[Command]) -> None:
         """Take in an event whose `commands` were decided before, by another model or another program: no model is
         asked, and the orders sent, those withdrawn and the halts are those."""
-        self._silently(lambda: self.step(event))
-        for command in commands:
-            self.adopt(command)
+
+        def take_over() -> None:
+            self.step(event)
+            for command in commands:
+                self._adopt(command)
+
+        self._silently(take_over)
 
     def adopt(self, command: Command) -> None:
         """Take over a command that was decided before and followed from the last event."""
