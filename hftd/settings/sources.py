@@ -99,12 +99,20 @@ def _scalar(node: yaml.ScalarNode) -> Any:
     return text
 
 
+DEPTH_MAX = 50
+"""Lists and mappings within one another; settings have a handful."""
+
+
 def _document(text: str, layer: Layer, place: Callable[[yaml.Node], str]) -> Any:
     """The one document in `text`, None when there is none; `layer` takes its origins and problems.
 
-    Raises yaml.YAMLError, and RecursionError for absurd nesting.
+    Raises yaml.YAMLError, and RecursionError for absurd nesting, which PyYAML would take many seconds to read.
     """
+    depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEPTH_MAX:
+            raise RecursionError
         if isinstance(event, yaml.AliasEvent):
             line = event.start_mark.line + 1 if event.start_mark else 0
             raise yaml.YAMLError(f"found an alias (*name) in line {line}; write the value out")
