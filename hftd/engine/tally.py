@@ -25,7 +25,8 @@ FILLS = (ReportKind.FILL, ReportKind.PARTIAL_FILL)
 @dataclass(slots=True)
 class Tally:
     """Counts over any number of sessions. `slippage` is dollars lost (positive) against the price at the decision. Bars
-    that were shown to warm up, before a session opened, are no bars of it."""
+    that were shown to warm up, before a session opened, are no bars of it; what a shadow decides on paper is no signal,
+    nor is it an order or a refused one."""
 
     sessions: int = 0
     bars: int = 0
@@ -41,6 +42,7 @@ class Tally:
     _sent: dict[str, SubmitOrder] = field(default_factory=dict)
     _executions: set[str] = field(default_factory=set)
     _exits: set[str] = field(default_factory=set)
+    _shadows: set[str] = field(default_factory=set)
     _closed: date | None = None
     _is_before_open: bool = False
 
@@ -88,10 +90,13 @@ class Tally:
     def add_command(self, command: Command) -> None:
         """Count one command of the step that was added last."""
         match command:
-            case SignalRaised(shadow=False):
+            case SignalRaised(shadow=True):
+                self._shadows.add(command.model_id)
+            case SignalRaised():
+                self._shadows.discard(command.model_id)
                 self.signals[command.side] += 1
             case OrderRefused():
-                self.refused += 1
+                self.refused += command.model_id not in self._shadows
             case SubmitOrder():
                 self.orders += 1
                 self._sent[command.order.client_order_id] = command

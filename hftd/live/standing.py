@@ -60,11 +60,12 @@ class Standing:
         self._take(TradingHalted(self._clock.now_ns(), MANUAL, reason, flatten))
 
     def resume(self, reason: str) -> list[Halt]:
-        """End the halts that a person may end, and return them. Raises StateError when it cannot be journaled."""
-        before = list(self.halts)
-        self._take(TradingResumed(self._clock.now_ns(), reason))
-        after = list(self.halts)
-        return [halt for halt in before if halt not in after]
+        """End the halts that a person may end, and return them; where there is none, nothing has happened. Raises
+        StateError when it cannot be journaled."""
+        ended = self.halts.lift("")
+        if ended:
+            self._take(TradingResumed(self._clock.now_ns(), reason))
+        return ended
 
     def _take(self, event: Asked) -> None:
         """Journal and step what a person asked for: in the session going on, or at the end of the last one."""

@@ -1,6 +1,6 @@
 from decimal import Decimal
 
-from hftd.domain.commands import SubmitOrder
+from hftd.domain.commands import OrderRefused, SignalRaised, SubmitOrder
 from hftd.domain.events import OrderReported, PortfolioCarried, SessionClosed, SessionOpened
 from hftd.domain.intents import buy, sell
 from hftd.domain.orders import ExecutionReport, OrderRequest, ReportKind, Side
@@ -50,6 +50,21 @@ def test_a_session_is_counted():
     assert (dict(tally.signals), tally.orders) == ({"buy": 2, "sell": 2}, 3)
     assert (tally.fills, tally.refused, tally.rejected) == (3, 1, 1)
     assert tally.slippage == Decimal("0.10") * 3 - Decimal("0.10") * 2 + Decimal("0.50") * 5
+
+
+def test_what_a_shadow_decides_is_not_counted():
+    tally = Tally()
+
+    def decide(model_id, *, shadow):
+        signal = SignalRaised(model_id, "SPY", Side.BUY, Decimal(50), shadow=shadow)
+        refused = OrderRefused(model_id, "SPY", Side.BUY, Decimal(50), "max_position", Decimal(10), Decimal(50))
+        tally.add(bar_event(0), [signal, refused])
+
+    decide("trading", shadow=False)
+    decide("on paper", shadow=True)
+    assert (dict(tally.signals), tally.refused) == ({"buy": 1}, 1)
+    decide("on paper", shadow=False)  # promoted since
+    assert (dict(tally.signals), tally.refused) == ({"buy": 2}, 2)
 
 
 def test_bars_that_warm_a_model_up_are_no_bars_of_the_session():

@@ -71,6 +71,12 @@ async def test_a_halt_holds_until_it_is_resumed(tmp_path: Path) -> None:
     assert refused == {("halted", 0)}
 
 
+async def test_where_nothing_is_halted_nothing_is_resumed(tmp_path: Path) -> None:
+    walk, ended = buying(tmp_path, f"{FIRST} 09:00"), list[list[str]]()
+    await lived(walk, (f"{FIRST} 10:00", lambda daemon: ended.append(resume(daemon))))
+    assert ended == [[]] and walk.events(FIRST, TradingResumed) == []
+
+
 async def test_a_halt_survives_a_restart_in_mid_session_and_the_night(tmp_path: Path) -> None:
     walk = buying(tmp_path, f"{FIRST} 09:00")
     await lived(walk, (f"{FIRST} 10:00", halt))
