@@ -3,18 +3,24 @@
 numba keeps compiled code in NUMBA_CACHE_DIR if that is set, else beside the module, else in the user's cache. Where
 none of these can be written (a hardened service without a cache directory) it is compiled anew in each process.
 What an installation has compiled beside the modules is brought into NUMBA_CACHE_DIR, so that a service need not wait.
+
+What numba kept it uses again as long as the module of the function is the same; of the functions and constants of other
+modules that are compiled into it numba knows nothing. So the name under which it is kept says what it is made of.
 """
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, TypeVar, cast
+from zlib import crc32
 
 import numba
 import numba.extending
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core.caching import UserProvidedCacheLocator
@@ -30,6 +36,7 @@ def compiled(signature: str, *, counts: bool = True) -> Callable[[Function], Fun
 
     def decorate(function: Function) -> Function:
         _bring_along(Path(function.__code__.co_filename).parent)
+        function.__qualname__ += f"-{_stamp_of(function):08x}"
         try:
             return _compile(function, signature, cache=True, counts=counts)
         except RuntimeError as error:
@@ -57,6 +64,47 @@ def _bring_along(folder: Path) -> None:
                     draft = place / f".{file.name}.{os.getpid()}"
                     shutil.copyfile(file, draft)
                     draft.replace(place / file.name)
+
+
+def _stamp_of(function: Callable[..., Any]) -> int:
+    """Changes when anything does that is compiled into `function`."""
+    own = Path(__file__).read_bytes()  # instructions have no code to look at
+    return crc32("\n".join(_parts_of(function, set())).encode(), crc32(own))
+
+
+def _parts_of(value: Any, seen: set[CodeType]) -> Iterator[str]:
+    """Text that is another when a function, or what it refers to, is another; a place in a file makes no difference."""
+    function = getattr(value, "py_func", value)  # of what numba is to compile
+    if isinstance(function, FunctionType):
+        code = function.__code__
+        if code in seen:
+            return
+        seen.add(code)
+        yield from _words_of(code)
+        named = [function.__globals__[name] for name in sorted(_names_in(code)) if name in function.__globals__]
+        for one in (*named, *(cell.cell_contents for cell in function.__closure__ or ())):
+            yield from _parts_of(one, seen)
+    elif isinstance(value, ModuleType) and value.__name__.startswith("hftd."):
+        yield Path(str(value.__file__)).read_text()
+    elif isinstance(value, type) and issubclass(value, tuple):
+        yield repr(getattr(value, "_fields", ()))
+    elif isinstance(value, int | float | str | tuple | np.generic | np.dtype):
+        yield repr(value)
+
+
+def _words_of(code: CodeType) -> Iterator[str]:
+    yield code.co_code.hex()
+    yield repr(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _words_of(constant)
+        else:
+            yield repr(constant)
+
+
+def _names_in(code: CodeType) -> set[str]:
+    inner = (_names_in(constant) for constant in code.co_consts if isinstance(constant, CodeType))
+    return set(code.co_names).union(*inner)
 
 
 def _compile(function: Function, signature: str, *, cache: bool, counts: bool) -> Function:

@@ -7,11 +7,8 @@ it needs room, the loop returns, and goes on with the same message when called a
 
 # mypy: disable-error-code="no-any-return"
 
-from pathlib import Path
 from typing import Any, Final
-from zlib import crc32
 
-from hftd.exchange.book import compiling, kernel, layout
 from hftd.exchange.book.compiling import compiled, inlined
 from hftd.exchange.book.kernel import (
     FILL,
@@ -33,8 +30,6 @@ from hftd.exchange.book.layout import (
     REPORT_LIMIT,
     SELL,
 )
-from hftd.exchange.market.bots import agents
-from hftd.exchange.market.bots import layout as own_layout
 from hftd.exchange.market.bots.agents import (
     MINUTE_NS,
     SECOND_NS,
@@ -101,11 +96,6 @@ DONE, BOOK_NEEDS_ROOM, OUTPUT_NEEDS_ROOM = range(3)
 
 CATCH_UP_MOST: Final = 4.0
 """Orders are at most so many times as large, or as small, as usual to make up for volume missed or run ahead."""
-
-
-def _fingerprint(*modules: Any) -> int:
-    """Changes when a source does whose functions are compiled into the loop: numba looks at this file alone."""
-    return crc32(b"".join(Path(str(module.__file__)).read_bytes() for module in modules))
 
 
 # -------------------- output
@@ -354,16 +344,8 @@ def play(bots: Bots, book: BookView, until_ns: int) -> int:
 # -------------------- what Python calls
 
 
-def _entry_point(stamp: int) -> Any:
-    """The compiled function. `stamp` stands in it, so that numba's cache takes another one for another function."""
-
-    @compiled("int64(int64, int64)")
-    def play_until(handle: int, until_ns: int) -> int:
-        bots = bots_of(handle)
-        return play(bots, view_of(bots.cells[BOOK]), until_ns) if stamp >= 0 else DONE
-
-    return play_until
-
-
-play_until = _entry_point(_fingerprint(compiling, kernel, layout, agents, own_layout))
-"""`play_until(handle, until_ns)` takes what a user's message has left to be taken, and plays on."""
+@compiled("int64(int64, int64)")
+def play_until(handle: int, until_ns: int) -> int:
+    """Take what a user's message has left to be taken, and play on."""
+    bots = bots_of(handle)
+    return play(bots, view_of(bots.cells[BOOK]), until_ns)
