@@ -6,7 +6,6 @@ from typing import Final
 
 from hftd.exchange.book.book import Book
 from hftd.exchange.book.compiling import compiled, inlined
-from hftd.exchange.book.kernel import S, U, View, bit_from, find, level_at, order_at, view_of
 from hftd.exchange.book.layout import (
     BEST_LEVEL,
     BEST_PRICE,
@@ -20,6 +19,8 @@ from hftd.exchange.book.layout import (
     SELL,
     WINDOW_TICKS,
 )
+from hftd.exchange.book.levels import bit_from, level_at
+from hftd.exchange.book.view import S, U, View, find, order_at, view_of
 
 FINDINGS: Final = (
     "sound",

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hftd.exchange.book import kernel, layout
+from hftd.exchange.book import kernel, layout, upkeep
 from hftd.exchange.book.compiling import direct
 from hftd.exchange.book.layout import BUY, MAX_PRICE, OUTCOMES, SELL, Operation, Outcome, SelfTrade
 
@@ -240,7 +240,7 @@ class Book:
     def depth(self, side: int, levels: int) -> Array:
         """Up to `levels` price levels of `side`, best first, as `layout.DEPTH`."""
         rows = np.empty(max(0, min(levels, self.level_count)), layout.DEPTH)
-        written = kernel.read_depth(self.handle, side, len(rows), rows.ctypes.data)
+        written = upkeep.read_depth(self.handle, side, len(rows), rows.ctypes.data)
         return rows[:written]
 
     @property
@@ -283,7 +283,7 @@ class Book:
         slot = self._slot_of(order_id)
         if slot < 0:
             return None
-        kernel.count_ahead(self.handle, slot)
+        upkeep.count_ahead(self.handle, slot)
         return QueuePosition(self._cell(layout.ORDERS_AHEAD), self._cell(layout.QUANTITY_AHEAD))
 
     @property
@@ -314,7 +314,7 @@ class Book:
         if count >= _map_limit(len(self._map)):
             self._map = np.zeros(2 * len(self._map), np.uint64)
             self._publish()
-            kernel.rehash(self.handle)
+            upkeep.rehash(self.handle)
 
     def _grow_output(self, records: Array, count_cell: int, wanted_cell: int, least: int) -> None:
         """Make `records` hold what is not yet taken and what the message at hand wants to write."""
@@ -343,7 +343,7 @@ class Book:
         for array in (self._window, self._words, self._summary):
             array.fill(0)
         ticks = self._cell(layout.WINDOW_TICKS)
-        kernel.place_window(self.handle, self._centre(ticks) - ticks // 2)
+        upkeep.place_window(self.handle, self._centre(ticks) - ticks // 2)
         self._state[layout.PRESSURE_LIMIT] = 64 + (ticks >> 8) + self.level_count // 4
 
     def _centre(self, ticks: int) -> int:
@@ -360,7 +360,7 @@ class Book:
         return self._state.item(cell)
 
     def _slot_of(self, order_id: int) -> int:
-        return int(kernel.find_order(self.handle, order_id)) if -(1 << 63) <= order_id < 1 << 63 else -1
+        return int(upkeep.find_order(self.handle, order_id)) if -(1 << 63) <= order_id < 1 << 63 else -1
 
     def _best_quantity(self, side: int) -> int:
         slot = self._cell(layout.BEST_LEVEL + side)

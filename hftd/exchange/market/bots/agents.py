@@ -17,9 +17,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from hftd.exchange.book.compiling import inlined, pointer
-from hftd.exchange.book.kernel import CANCEL, IOC, LIMIT, REPLACE, S, U, carray
-from hftd.exchange.book.kernel import View as BookView
+from hftd.exchange.book.kernel import CANCEL, IOC, LIMIT, REPLACE
 from hftd.exchange.book.layout import BEST_PRICE, BUY, MESSAGE, NO_ASK_PRICE, NO_BID_PRICE, SELL
+from hftd.exchange.book.view import S, U, carray
+from hftd.exchange.book.view import View as BookView
 from hftd.exchange.market.bots.layout import (
     CELLS,
     CENT,

@@ -15,12 +15,8 @@ from hftd.exchange.book.kernel import (
     NEED_ROOM,
     REPLACED,
     RESTED,
-    S,
-    U,
     enter,
-    view_of,
 )
-from hftd.exchange.book.kernel import View as BookView
 from hftd.exchange.book.layout import (
     BEST_LEVEL,
     BEST_PRICE,
@@ -30,6 +26,8 @@ from hftd.exchange.book.layout import (
     REPORT_LIMIT,
     SELL,
 )
+from hftd.exchange.book.view import S, U, view_of
+from hftd.exchange.book.view import View as BookView
 from hftd.exchange.market.bots.agents import (
     MINUTE_NS,
     SECOND_NS,
