@@ -116,8 +116,8 @@ def measured(kind: type[PlainDriver] | type[TickDriver], task: Task) -> tuple[in
 def from_memory(task: Task) -> tuple[int, float, int, str]:
     """The same of a compiled run over columns that were read before."""
     driver = TickDriver(task, CALENDAR)
-    parts = {session: list(driver.parts(session)) for session in task.sessions}
-    driver.parts = parts.__getitem__  # type: ignore[assignment, method-assign]
+    feeds = {session: list(driver.feeds(session)) for session in task.sessions}
+    driver.feeds = feeds.__getitem__  # type: ignore[assignment, method-assign]
     began = time.process_time()
     driver.run()
     took = time.process_time() - began

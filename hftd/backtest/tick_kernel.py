@@ -15,17 +15,23 @@ from functools import cache
 from typing import Any
 
 import numba
+import numpy as np
 
 from hftd.backtest.kernel import Index, fee_of, inlined, outlined
 from hftd.domain.convert import MINUTE_NS, TICKS_PER_DOLLAR
 from hftd.model.compiled import Tick, whole_cents
 
 cents_of: Any = numba.njit(whole_cents)
-BAR, QUOTE, TRADE = 0, 1, 2
-"""Kinds of row."""
 
-Columns = namedtuple("Columns", ("time_ns", "kind", "first", "second", "first_ticks", "second_ticks", "size", "other"))
-"""Rows in order of time: a bar's close, a quote's bid and ask, a print's price as `first` and `second`, their sizes."""
+Feed = namedtuple(
+    "Feed",
+    "bars_ns closes quotes_ns bids bid_sizes asks ask_sizes trades_ns prices sizes is_paired",
+)
+"""Rows of three kinds, each in order of the time at which they are known, as they were read: dollars and shares.
+
+At one moment bars come before quotes, quotes before trades; where `is_paired`, each trade before the quote of the same
+number, which it left.
+"""
 
 
 class State(Index):
@@ -65,6 +71,9 @@ class State(Index):
     HEARD_BID_SIZE = auto()
     HEARD_ASK_SIZE = auto()
     TOUCH_NS = auto()
+    BARS_DONE = auto()
+    QUOTES_DONE = auto()
+    TRADES_DONE = auto()
 
 
 class Worth(Index):
@@ -118,6 +127,7 @@ class Error(Index):
     NO_QUOTE = auto()
     BREACH = auto()
     LIMIT = auto()
+    FRACTION = auto()
 
 
 OFF, FRONT, BACK = 0, 1, 2
@@ -131,12 +141,13 @@ ARRIVES, CANCEL, CANCEL_ARRIVES, FLAT = map(int, (State.ARRIVES, State.CANCEL, S
 ORDERS, FIRST, FILLS, REFUSED, BUYS = map(int, (State.ORDERS, State.FIRST, State.FILLS, State.REFUSED, State.BUYS))
 SELLS, EQUITY, PRICED, ERROR = map(int, (State.SELLS, State.EQUITY, State.PRICED, State.ERROR))
 HEARD_BID_SIZE, HEARD_ASK_SIZE, TOUCH_NS = map(int, (State.HEARD_BID_SIZE, State.HEARD_ASK_SIZE, State.TOUCH_NS))
+BARS_DONE, QUOTES_DONE, TRADES_DONE = map(int, (State.BARS_DONE, State.QUOTES_DONE, State.TRADES_DONE))
 START, PEAK, WORTH, DRAWDOWN, LAST, HEARD_BID, HEARD_ASK, TOUCH_BID, TOUCH_ASK = map(int, Worth)
 MAX_POSITION, MAX_QUANTITY, MAX_ORDERS, FLATTEN = map(int, (Bound.POSITION, Bound.QUANTITY, Bound.RATE, Bound.FLATTEN))
 QUIET_AFTER, QUIET_BEFORE, LATENCY = map(int, (Bound.QUIET_AFTER, Bound.QUIET_BEFORE, Bound.LATENCY))
 QUEUE, PARTICIPATION, OPEN, CLOSE = map(int, (Bound.QUEUE, Bound.PARTICIPATION, Bound.OPEN, Bound.CLOSE))
 NONE, DECIDED, TRAVELS, RESTS, FILLED, CANCELED, EXPIRED = map(int, Status)
-NO_MONEY, NOT_EXACT, NO_QUOTE, BREACH, BAD_LIMIT = map(int, list(Error)[1:])
+NO_MONEY, NOT_EXACT, NO_QUOTE, BREACH, BAD_LIMIT, NOT_TICKS = map(int, list(Error)[1:])
 MAX_ORDER, MAX_NOTIONAL, MAX_LOSS, MAX_DRAWDOWN, COLLAR = range(5)
 TICKS, CENT = TICKS_PER_DOLLAR, TICKS_PER_DOLLAR // 100
 NEVER = 2**62
@@ -420,6 +431,38 @@ def _flush(state, worth, bounds, dollars, charges, orders, references, fills, no
         _close_all(state, worth, bounds, orders, references, now)
 
 
+@inlined()
+def _next_ns(times_ns, row):
+    return times_ns[row] if row < len(times_ns) else NEVER
+
+
+@inlined()
+def _end_of(times_ns, row, now):
+    """The first row from `row` on that is not known `now`."""
+    while row < len(times_ns) and times_ns[row] == now:
+        row += 1
+    return row
+
+
+@inlined()
+def _ticks_of(state, price):
+    """Dollars in ticks. A price between them is an error."""
+    ticks = np.rint(price * TICKS)
+    if ticks / TICKS != price:
+        state[ERROR] = NOT_TICKS
+    return int(ticks)
+
+
+@inlined()
+def _hear(state, worth, dollars, bid, bid_size, ask, ask_size, now):
+    """The model and the gate are told a quote."""
+    worth[HEARD_BID], worth[HEARD_ASK] = bid, ask
+    state[HEARD_BID_SIZE], state[HEARD_ASK_SIZE] = bid_size, ask_size
+    if bid > 0 and ask > 0:
+        worth[TOUCH_BID], worth[TOUCH_ASK], state[TOUCH_NS] = bid, ask, now
+        _reprice(state, worth, dollars, (bid + ask) / 2)
+
+
 @cache
 def player_of(decide: Callable[..., Any]) -> Callable[..., Any]:
     """A compiled loop over ticks that asks `decide` at each. Compiled once a process."""
@@ -427,7 +470,7 @@ def player_of(decide: Callable[..., Any]) -> Callable[..., Any]:
 
     @numba.njit(error_model="python", nogil=True)
     def play(
-        columns: Any,
+        feed: Any,
         until_ns: Any,
         state: Any,
         worth: Any,
@@ -441,47 +484,51 @@ def player_of(decide: Callable[..., Any]) -> Callable[..., Any]:
         parameters: Any,
         memory: Any,
     ) -> Any:
-        """Live through all rows, and, where `until_ns` is not 0, on to that time. Returns how many rows were lived
-        through: fewer than all when `orders` or `fills` must grow."""
-        times, kinds, first, second, ticks, second_ticks, sizes, others = columns
-        count, at = len(times), 0
+        """Live through all rows from those that are done, and, where `until_ns` is not 0, on to that time. Returns
+        whether it did: not when `orders` or `fills` must grow."""
+        bars_ns, closes, quotes_ns, bids, bid_sizes, asks, ask_sizes, trades_ns, prices, sizes, is_paired = feed
+        bars_end, quotes_end, trades_end = state[BARS_DONE], state[QUOTES_DONE], state[TRADES_DONE]
         sized = bounds[QUEUE] != OFF
         flatten_ns = bounds[CLOSE] - bounds[FLATTEN] if bounds[FLATTEN] >= 0 else NEVER
+        is_whole = True
         while state[ERROR] == 0:
+            bar, quote, trade = bars_end, quotes_end, trades_end
+            state[BARS_DONE], state[QUOTES_DONE], state[TRADES_DONE] = bar, quote, trade
             due_ns = min(state[ARRIVES], state[CANCEL_ARRIVES])
             if state[FLAT] == 0 and flatten_ns < due_ns:
                 due_ns = flatten_ns
-            end = at
-            if at < count and times[at] <= due_ns:
-                now = times[at]
-                while end < count and times[end] == now:
-                    end += 1
-            elif at < count or due_ns <= until_ns:
+            bar_ns, quote_ns = _next_ns(bars_ns, bar), _next_ns(quotes_ns, quote)
+            now = min(bar_ns, quote_ns, _next_ns(trades_ns, trade))
+            if now < NEVER and now <= due_ns:
+                bars_end, quotes_end = _end_of(bars_ns, bar, now), _end_of(quotes_ns, quote, now)
+                trades_end = _end_of(trades_ns, trade, now)
+            elif now < NEVER or due_ns <= until_ns:
                 now = due_ns
             else:
                 break
-            if len(orders) - state[ORDERS] < 2 * (end - at) + 4 or len(fills) - state[FILLS] < 2 * (end - at) + 4:
-                return at
-            if sized:
-                for row in range(at, end):
-                    if kinds[row] == TRADE:
-                        _printed(state, worth, bounds, dollars, charges, orders, fills, ticks[row], sizes[row], now)
-            for row in range(at, end):
-                if kinds[row] == QUOTE:
-                    _quoted(
-                        state,
-                        worth,
-                        bounds,
-                        dollars,
-                        charges,
-                        orders,
-                        fills,
-                        ticks[row],
-                        sizes[row],
-                        second_ticks[row],
-                        others[row],
-                        now,
-                    )
+            room = 2 * (bars_end - bar + quotes_end - quote + trades_end - trade) + 4
+            if len(orders) - state[ORDERS] < room or len(fills) - state[FILLS] < room:
+                is_whole = False
+                break
+            for row in range(trade, trades_end):
+                ticks = _ticks_of(state, prices[row])
+                if sized:
+                    _printed(state, worth, bounds, dollars, charges, orders, fills, ticks, sizes[row], now)
+            for row in range(quote, quotes_end):
+                _quoted(
+                    state,
+                    worth,
+                    bounds,
+                    dollars,
+                    charges,
+                    orders,
+                    fills,
+                    _ticks_of(state, bids[row]),
+                    bid_sizes[row],
+                    _ticks_of(state, asks[row]),
+                    ask_sizes[row],
+                    now,
+                )
             if state[ORDER] == TRAVELS and state[ARRIVES] <= now:
                 _enter(state, worth, bounds, dollars, charges, orders, fills, now)
             if state[ORDER] == RESTS and state[CANCEL_ARRIVES] <= now:
@@ -493,23 +540,17 @@ def player_of(decide: Callable[..., Any]) -> Callable[..., Any]:
                 if state[ORDER] != NONE and state[CANCEL] == 0:
                     state[CANCEL] = 1
             _close_all(state, worth, bounds, orders, references, now)
-            told = False
-            for row in range(at, end):
-                kind = kinds[row]
-                if kind == BAR:
-                    told = True
-                    _reprice(state, worth, dollars, first[row])
-                    continue
+            for row in range(bar, bars_end):
+                _reprice(state, worth, dollars, closes[row])
+            while quote < quotes_end or trade < trades_end:
                 price, size = 0.0, 0
-                if kind == QUOTE:
-                    worth[HEARD_BID], worth[HEARD_ASK] = first[row], second[row]
-                    state[HEARD_BID_SIZE], state[HEARD_ASK_SIZE] = sizes[row], others[row]
-                    if first[row] > 0 and second[row] > 0:
-                        worth[TOUCH_BID], worth[TOUCH_ASK], state[TOUCH_NS] = first[row], second[row], now
-                        _reprice(state, worth, dollars, (first[row] + second[row]) / 2)
+                if quote < quotes_end and not (is_paired and trade == quote):
+                    _hear(state, worth, dollars, bids[quote], bid_sizes[quote], asks[quote], ask_sizes[quote], now)
+                    quote += 1
                 else:
-                    price, size = first[row], sizes[row]
+                    price, size = prices[trade], sizes[trade]
                     _reprice(state, worth, dollars, price)
+                    trade += 1
                 tick = Tick(
                     now,
                     price,
@@ -528,15 +569,14 @@ def player_of(decide: Callable[..., Any]) -> Callable[..., Any]:
                     elif state[CANCEL] == 0:
                         state[CANCEL] = 1
             _flush(state, worth, bounds, dollars, charges, orders, references, fills, now)
-            if told:
+            if bar < bars_end:
                 value = state[POSITION] * worth[LAST]
                 cash = state[CASH] / TICKS
                 mark = state[EQUITY]
                 equity[0, mark], equity[1, mark], equity[2, mark], equity[3, mark] = now, cash + value, cash, abs(value)
                 state[EQUITY] = mark + 1
-            at = end
-        if until_ns and state[ORDER] != NONE:
+        if is_whole and until_ns and state[ORDER] != NONE:
             _over(state, orders, EXPIRED)
-        return at
+        return is_whole
 
     return play

@@ -14,9 +14,10 @@ from hftd.backtest.compiled import parameters_type
 from hftd.backtest.lean import NotCovered, charges_of, least_float, or_off
 from hftd.backtest.record import Record
 from hftd.backtest.task import Task
-from hftd.backtest.tick_kernel import Bound, Columns, Error, State, Status, Worth
+from hftd.backtest.tick_kernel import Bound, Error, Feed, State, Status, Worth
 from hftd.calendar import Calendar
-from hftd.data.rows import Kind, Quotes, Rows, Trades
+from hftd.data.merging import Together
+from hftd.data.rows import Kind, Quotes, Trades
 from hftd.domain.convert import MINUTE_NS, TICKS_PER_DOLLAR, decimal_of
 from hftd.domain.events import BarReceived, PortfolioCarried
 from hftd.domain.session import Session
@@ -24,6 +25,7 @@ from hftd.engine.admission import Admission
 from hftd.engine.breaches import Moves
 from hftd.engine.closing import BEFORE_CLOSE
 from hftd.engine.tally import Tally
+from hftd.exchange.market.columns import EMPTY
 from hftd.exchange.market.queues import Queue
 from hftd.exchange.market.tick_tape import LeftQuotes
 from hftd.exchange.venue.fees import SCHEDULES
@@ -37,6 +39,7 @@ NOT_COVERED = {
     Error.NO_QUOTE: "an order met no quote of both sides",
     Error.BREACH: "a limit was broken that halts",
     Error.LIMIT: "a limit below a dollar, or far through the market",
+    Error.FRACTION: "prices were of less than hundredths of a cent",
 }
 MILLION = 1_000_000
 ROWS_MIN = 4096
@@ -97,9 +100,9 @@ class TickDriver:
         """Trade all sessions."""
         for done, session in enumerate(self.task.sessions, 1):
             self._begin(session)
-            for columns in self.parts(session):
-                self.ticks += int((columns.kind != kernel.BAR).sum())
-                self._live(columns, 0)
+            for feed in self.feeds(session):
+                self.ticks += len(feed.quotes_ns) + len(feed.trades_ns)
+                self._live(feed, 0)
             self._live(NOTHING, session.close_ns)
             progress(done)
 
@@ -137,7 +140,7 @@ class TickDriver:
                 raise NotCovered(f"a case in which {NOT_COVERED[Error.BREACH]}")
             self._bars_heard += 1
 
-    def parts(self, session: Session) -> Iterator[Columns]:
+    def feeds(self, session: Session) -> Iterator[Feed]:
         """The rows of a session, in the memory of a few chunks."""
         assert self.task.ticks is not None
         data = self.task.ticks.between(session.open_ns, session.close_ns)
@@ -146,22 +149,19 @@ class TickDriver:
         bars = self._bars.between(session.open_ns, session.close_ns)
         known_ns, given = bars.time_ns + MINUTE_NS, 0
         for stretch in data.stretches(kinds):
-            rows = [stretch[kind] for kind in kinds if kind in stretch]
-            last_ns = max(int(each.known_ns[-1]) for each in rows)
+            last_ns = max(int(rows.known_ns[-1]) for rows in stretch.values())
             until = int(np.searchsorted(known_ns, last_ns, "right"))
-            yield _in_order([_bars_of(bars.rows(slice(given, until))), *(_columns_of(each, left) for each in rows)])
+            yield _feed(bars.rows(slice(given, until)), stretch, left)
             given = until
-        yield _in_order([_bars_of(bars.rows(slice(given, len(bars))))])
+        yield _feed(bars.rows(slice(given, len(bars))), {}, None)
 
-    def _live(self, columns: Columns, until_ns: int) -> None:
-        while True:
-            done = self._called(columns, until_ns)
-            if error := self._state[State.ERROR]:
-                raise NotCovered(f"a case in which {NOT_COVERED[Error(error)]}")
-            if done == len(columns.time_ns):
-                return
-            columns = Columns(*(column[done:] for column in columns))
-            self._make_room(len(columns.time_ns))
+    def _live(self, feed: Feed, until_ns: int) -> None:
+        for place in (State.BARS_DONE, State.QUOTES_DONE, State.TRADES_DONE):
+            self._state[place] = 0
+        while not self._called(feed, until_ns):
+            self._make_room(len(feed.bars_ns) + len(feed.quotes_ns) + len(feed.trades_ns))
+        if error := self._state[State.ERROR]:
+            raise NotCovered(f"a case in which {NOT_COVERED[Error(error)]}")
 
     def _make_room(self, count: int) -> None:
         count = max(count, ROWS_MIN)
@@ -169,13 +169,13 @@ class TickDriver:
         self._references = np.concatenate((self._references, np.zeros(count)))
         self._fills = np.concatenate((self._fills, np.zeros((2 * count, 5), np.int64)))
 
-    def _called(self, columns: Columns, until_ns: int) -> int:
+    def _called(self, feed: Feed, until_ns: int) -> bool:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", NumbaWarning)
-                return int(
+                return bool(
                     self._play(
-                        columns,
+                        feed,
                         until_ns,
                         self._state,
                         self._worth,
@@ -263,47 +263,28 @@ class TickDriver:
         return tally
 
 
-def _exact_ticks(prices: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Dollars in ticks. Raises NotCovered for prices between them."""
-    ticks = np.round(prices * TICKS_PER_DOLLAR)
-    if not np.array_equal(ticks / TICKS_PER_DOLLAR, prices):
-        raise NotCovered("prices of less than hundredths of a cent")
-    return ticks.astype(np.int64)
+def _feed(bars: Any, stretch: Together, left: LeftQuotes | None) -> Feed:
+    trades: Any = stretch.get(Kind.TRADES, NO_TRADES)
+    quotes: Any = left.behind(trades) if left and len(trades) else stretch.get(Kind.QUOTES, NO_QUOTES)
+    columns = (
+        *(bars.time_ns + MINUTE_NS, bars.close),
+        *(quotes.time_ns, quotes.bid, quotes.bid_size, quotes.ask, quotes.ask_size),
+        *(trades.time_ns, trades.price, trades.size),
+    )
+    return Feed._make((*map(_fixed, columns), left is not None))
 
 
-def _columns(time_ns: Any, kind: int, first: Any, second: Any, size: Any, other: Any) -> Columns:
-    kinds = np.full(len(time_ns), kind, np.int8)
-    ticks = (np.zeros(len(first), np.int64),) * 2 if kind == kernel.BAR else (_exact_ticks(first), _exact_ticks(second))
-    return Columns(time_ns, kinds, first, second, *ticks, size, other)
+def _fixed(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The column for reading alone, as it lies in memory: one kind of array, for which one kernel is compiled."""
+    fixed = np.require(column, requirements=["C", "A"]).view()
+    fixed.flags.writeable = False
+    return fixed
 
 
-def _bars_of(bars: Any) -> Columns:
-    return _columns(bars.time_ns + MINUTE_NS, kernel.BAR, bars.close, bars.close, bars.volume, bars.volume)
-
-
-def _columns_of(rows: Rows, left: LeftQuotes | None) -> Columns:
-    if isinstance(rows, Quotes):
-        return _columns(rows.time_ns, kernel.QUOTE, rows.bid, rows.ask, rows.bid_size, rows.ask_size)
-    assert isinstance(rows, Trades)
-    prints = _columns(rows.time_ns, kernel.TRADE, rows.price, rows.price, rows.size, rows.size)
-    if left is None:
-        return prints
-    pairs = zip(prints, _columns_of(left.behind(rows), None), strict=True)
-    return Columns(*(np.stack(pair, axis=1).reshape(-1) for pair in pairs))
-
-
-def _in_order(parts: list[Columns]) -> Columns:
-    """Rows by time; at one moment as the parts come."""
-    whole = [part for part in parts if len(part.time_ns)]
-    if len(whole) < 2:
-        return whole[0] if whole else NOTHING
-    joined = Columns(*(np.concatenate(columns) for columns in zip(*whole, strict=True)))
-    order = np.argsort(joined.time_ns, kind="stable")
-    return Columns(*(column[order] for column in joined))
-
-
-_INTEGERS, _FLOATS = np.empty(0, np.int64), np.empty(0)
-NOTHING = Columns(_INTEGERS, np.empty(0, np.int8), _FLOATS, _FLOATS, _INTEGERS, _INTEGERS, _INTEGERS, _INTEGERS)
+_CODES, _INTEGERS, _FLOATS = np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0)
+NO_TRADES = Trades((), _CODES, _INTEGERS, _FLOATS, _INTEGERS)
+NO_QUOTES = Quotes((), _CODES, _INTEGERS, _FLOATS, _INTEGERS, _FLOATS, _INTEGERS)
+NOTHING = _feed(EMPTY, {}, None)
 
 
 def _bounds_of(task: Task) -> npt.NDArray[np.int64]:

@@ -62,13 +62,12 @@ class Decoder:
         columns = _columns(source, table, first_row)
         kept = self._without_faults(source, columns, codes, first_row)
         rows = _rows(source.kind, self.names, codes, columns)
-        places = np.arange(first_row, first_row + len(rows))
-        if self._is_narrowed:
-            kept = (codes >= 0) if kept is None else kept & (codes >= 0)
+        if self._is_narrowed and (other := codes < 0).any():
+            kept = ~other if kept is None else kept & ~other
         if kept is not None:
-            rows, places = rows.take(kept), places[kept]
+            rows = rows.take(kept)
         if not source.is_record:
-            self._check_order(source.file, rows, places)
+            self._check_order(source.file, rows, first_row, kept)
         return sorted_rows(_with_trades(source, rows))
 
     def _symbols(self, source: Source, table: Any, first_row: int) -> Codes:
@@ -82,16 +81,12 @@ class Decoder:
             column = column.cast(arrow.string()).dictionary_encode()
         spelled = [(value or "").strip() for value in column.dictionary.to_pylist()]
         nameless = [place for place, value in enumerate(spelled) if not value]
-        numbers = np.asarray(column.indices.fill_null(-1).to_numpy(zero_copy_only=False))
-        _refuse(
-            source.file,
-            first_row,
-            np.isin(numbers, [-1, *nameless]),
-            "symbol",
-            "is empty; a name such as SPY is expected",
-        )
-        codes: Codes = np.array([self._code(value) for value in spelled] or [0], np.int32)[numbers]
-        return codes
+        numbers = _without_nulls(column.indices, -1)
+        if nameless or column.null_count:
+            bad = np.isin(numbers, [-1, *nameless])
+            _refuse(source.file, first_row, bad, "symbol", "is empty; a name such as SPY is expected")
+        codes = np.array([self._code(value) for value in spelled] or [0], np.int32)
+        return codes[numbers] if len(codes) > 1 else np.full(len(numbers), codes[0])
 
     def _code(self, name: str) -> int:
         if name not in self._codes and self._is_narrowed:
@@ -105,8 +100,8 @@ class Decoder:
         """A mask of the rows without a fault; None when that is all of them."""
         bad = np.zeros(len(codes), bool)
         for fault in FAULTS[source.kind]:  # type: ignore[index]
-            marked = fault.find(columns) & ~bad
-            if marked.any():
+            found = fault.find(columns)
+            if found.any() and (marked := found & ~bad).any():
                 self._tell(source, fault, columns, marked, first_row)
                 bad |= marked
         return ~bad if bad.any() else None
@@ -120,8 +115,11 @@ class Decoder:
             raise DataError(f"{source.file}, {said}; hftd data import leaves such rows out")
         self.found.setdefault(source.file, []).append(Found(fault.name, int(marked.sum()), said))
 
-    def _check_order(self, file: Path, rows: Rows, places: npt.NDArray[np.int64]) -> None:
-        """Rows of a symbol are in order of time, and no two bars are of one minute."""
+    def _check_order(self, file: Path, rows: Rows, first_row: int, kept: Any) -> None:
+        """Rows of a symbol are in order of time, and no two bars are of one minute. `kept` marks those of the file that
+        are left, None: all."""
+        if rows.kind is not Kind.BARS and not _is_falling(rows.time_ns):
+            return
         by_symbol = np.argsort(rows.symbol, kind="stable")
         steps = np.where(np.diff(rows.symbol[by_symbol]) == 0, np.diff(rows.time_ns[by_symbol]), 1)
         second = steps == 0 if self.is_strict and rows.kind is Kind.BARS else np.zeros(len(steps), bool)
@@ -131,7 +129,8 @@ class Decoder:
         at = int(np.argmax(wrong))
         before, row = int(by_symbol[at]), int(by_symbol[at + 1])
         name, time_ns = rows.names[rows.symbol[row]], rfc3339_of(int(rows.time_ns[row]))
-        where = f"row {places[row] + 1}, column 'timestamp'"
+        place = first_row + (row if kept is None else int(np.flatnonzero(kept)[row]))
+        where = f"row {place + 1}, column 'timestamp'"
         if second[at]:
             raise DataError(f"{file}, {where}: a second row for {name} at {time_ns}; one a minute is expected")
         said = f"{where}: {name} at {time_ns} comes after {rfc3339_of(int(rows.time_ns[before]))}"
@@ -144,15 +143,23 @@ class Decoder:
 
 def sorted_rows(rows: Rows) -> Rows:
     """`rows` in the order of recorded data; the same object when they are."""
-    known, ranks = rows.known_ns, rows.ranks()
-    steps = np.diff(known)
+    known = rows.known_ns
+    if not _is_falling(known) and (rows.symbol == rows.symbol[:1]).all():
+        return rows
+    ranks, steps = rows.ranks(), np.diff(known)
     if ((steps > 0) | ((steps == 0) & (np.diff(ranks) >= 0))).all():
         return rows
     return rows.take(np.lexsort((ranks, known)))
 
 
+def _is_falling(time_ns: npt.NDArray[np.int64]) -> bool:
+    """Whether a time is before the one that it follows."""
+    return bool((time_ns[1:] < time_ns[:-1]).any())
+
+
 def _columns(source: Source, table: Any, first_row: int) -> Columns:
-    """The table's columns by our names: `timestamp` int64, trade ids and times int64, all others float64."""
+    """The table's columns by our names: `timestamp` int64, trade ids and times int64, all others float64, unless they
+    are int64 without an empty place."""
     kind, reading = source.kind, source.reading
     assert kind is not None
     time_name = source.columns["timestamp"]
@@ -171,6 +178,8 @@ def _combined(table: Any, name: str) -> Any:
     import pyarrow as arrow
 
     column = table.column(name)
+    if isinstance(column, arrow.ChunkedArray) and column.num_chunks == 1:
+        return column.chunk(0)
     if isinstance(column, arrow.ChunkedArray):
         column = (
             column.unify_dictionaries().combine_chunks()
@@ -185,7 +194,9 @@ def _numbers(source: Source, name: str, column: Any, first_row: int, *, exact: b
 
     try:
         if exact:
-            return np.asarray(_exact(column).fill_null(0).to_numpy(zero_copy_only=False))
+            return _without_nulls(_exact(column), 0)
+        if name in WHOLE and column.type == arrow.int64() and not column.null_count:
+            return np.asarray(column.to_numpy())
         return np.asarray(column.cast(arrow.float64()).to_numpy(zero_copy_only=False))
     except arrow.ArrowException as error:
         values = column.to_pylist()
@@ -193,6 +204,10 @@ def _numbers(source: Source, name: str, column: Any, first_row: int, *, exact: b
         row = int(np.argmax(bad))
         _refuse(source.file, first_row, bad, source.columns[name], f"is {values[row]!r}; a number is expected")
         raise DataError(f"{source.file}: column {source.columns[name]!r} does not hold numbers: {error}") from error
+
+
+def _without_nulls(column: Any, filler: int) -> npt.NDArray[Any]:
+    return np.asarray((column.fill_null(filler) if column.null_count else column).to_numpy(zero_copy_only=False))
 
 
 def _exact(column: Any) -> Any:
@@ -216,7 +231,9 @@ def _is_number(value: object) -> bool:
 def _rows(kind: Kind, names: list[str], codes: Codes, columns: Mapping[str, npt.NDArray[Any]]) -> Rows:
     """Rows of checked columns. A number that a fault excludes may be none here: its row is taken out at once."""
     with np.errstate(invalid="ignore"):
-        own = {name: values.astype(np.int64) if name in WHOLE else values for name, values in columns.items()}
+        own = {
+            name: values.astype(np.int64, copy=False) if name in WHOLE else values for name, values in columns.items()
+        }
     time_ns = own.pop("timestamp")
     return ROWS[kind](names, codes, time_ns, **own)
 

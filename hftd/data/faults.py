@@ -22,7 +22,7 @@ A_PRICE, A_SIZE = "a price above 0 is expected", "a whole number of shares is ex
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`find` marks the rows that have it, `say` tells of one; both are given the columns as floats (times: int64)."""
+    """`find` marks the rows that have it, `say` tells of one; both are given the columns as numbers (times: int64)."""
 
     name: str
     column: str
@@ -52,7 +52,9 @@ def _no_quoted_price(column: str) -> Callable[[Columns], Mask]:
 
 def _no_size(column: str, least: int = 0) -> Callable[[Columns], Mask]:
     def find(columns: Columns) -> Mask:
-        size: npt.NDArray[np.float64] = columns[column]
+        size = columns[column]
+        if size.dtype == np.int64 and len(size) and size.min() >= least and size.max() <= LARGEST_SIZE:
+            return np.zeros(len(size), bool)
         good: Mask = (size >= least) & (size <= LARGEST_SIZE) & (size == np.floor(size))
         return ~good
 

@@ -160,7 +160,7 @@ EMPTY_TIME = -(2**63)
 
 
 def _filled(column: Any) -> npt.NDArray[np.int64]:
-    return np.asarray(column.fill_null(EMPTY_TIME).to_numpy())
+    return np.asarray((column.fill_null(EMPTY_TIME) if column.null_count else column).to_numpy())
 
 
 def _parsed(column: Any, reading: Reading) -> Any:

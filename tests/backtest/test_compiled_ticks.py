@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as compute
+import pyarrow.parquet as parquet
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
@@ -152,3 +154,12 @@ def test_what_it_does_not_cover_is_left_to_the_plain_driver(tmp_path: Path) -> N
     assert result.summary["driver"] == "plain" and "buying power" in result.summary["why"]
     halting = task_of(folder, Terms(), replace(WIDE, max_daily_loss=Decimal("0.01")))
     assert "halts" in run_task(halting).summary["why"]
+
+
+def test_prices_between_its_ticks_are_left_to_the_plain_driver(tmp_path: Path) -> None:
+    folder = tape(tmp_path, np.random.default_rng(1), 300, 1, True)
+    trades = parquet.read_table(folder / "trades.parquet")
+    place = trades.schema.get_field_index("price")
+    finer = compute.add(trades["price"], 0.00005)
+    parquet.write_table(trades.set_column(place, trades.schema.field(place), finer), folder / "trades.parquet")
+    assert "hundredths of a cent" in run_task(task_of(folder, Terms(), WIDE)).summary["why"]

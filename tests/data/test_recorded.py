@@ -84,6 +84,22 @@ def test_columns_by_other_names(tmp_path: Path) -> None:
         (("time,price,amount", "2019-02-11T14:30Z,1,1"), {}, "no column 'size'"),
         (("Zeit,Kurs", "2019-02-11T14:30Z,1"), {}, "columns Zeit, Kurs tell neither bars .*--column open=NAME"),
         (("time,price,size", "2019-02-11T14:30Z,1,1.5"), {}, "row 1, column 'size': is 1.5; a whole number"),
+        (
+            ("time,price,size", "2019-02-11T14:30Z,1,5", "2019-02-11T14:31Z,1,"),
+            {},
+            "row 2, column 'size': is nan; a whole",
+        ),
+        (
+            ("time,price,size", "2019-02-11T14:30Z,1,5", "2019-02-11T14:31Z,1,0"),
+            {},
+            "row 2, column 'size': is 0; a whole",
+        ),
+        (
+            ("time,symbol,price,size", "2019-02-11T14:30Z,SPY,1,5", "2019-02-11T14:31Z,,1,5"),
+            {},
+            "row 2.*is empty; a name",
+        ),
+        (("time,price,size", "2019-02-11T14:31Z,1,5", "2019-02-11T14:30Z,1,5"), {}, "row 2.*14:30:00Z comes after"),
         (("time,bid,bs,ask,as", "2019-02-11T14:30Z,-1,1,1,1"), {}, "row 1, column 'bid': is -1; a price, or 0"),
     ],
 )
