@@ -3,10 +3,12 @@
 What users trade changes nothing on the tape: their fills are their own.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from bisect import bisect_right, insort
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal
 from functools import lru_cache
+from math import inf
 
 from hftd.domain.convert import MINUTE_NS, decimal_of
 from hftd.domain.market import Quote, Trade
@@ -19,9 +21,11 @@ _exact = lru_cache(4096)(decimal_of)
 """Quotes change their sizes far more often than their prices. For floats alone: 1 and 1.0 would be one key."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Resting:
-    """An order that waits. `ahead` is None while its price is not the best: what stands there is not known."""
+    """An order that waits. `ahead` is None while its price is not the best: what stands there is not known. `price` is
+    the limit as the nearest float, which is what quotes are made of, infinitely good without one; the less its `rank`,
+    the better the price is for the other side."""
 
     key: str
     symbol: str
@@ -29,6 +33,18 @@ class _Resting:
     remaining: Decimal
     limit: Decimal | None
     ahead: Decimal | None = None
+    sign: int = field(init=False)
+    price: float = field(init=False)
+    rank: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sign = self.side.sign
+        self.price = self.sign * inf if self.limit is None else float(self.limit)
+        self.rank = -self.sign * self.price
+
+
+_Book = dict[Side, list[_Resting]]
+"""The orders of a symbol, best price first, then in order of arrival."""
 
 
 class TapeLiquidity:
@@ -47,6 +63,7 @@ class TapeLiquidity:
         self._printed: dict[str, tuple[int, int]] = {}
         self._used: dict[str, Decimal] = {}
         self._resting: dict[str, _Resting] = {}
+        self._books: dict[str, _Book] = {}
         self._fills: list[tuple[str, Execution]] = []
 
     def quote(self, symbol: str) -> Quote | None:
@@ -67,9 +84,10 @@ class TapeLiquidity:
         if self._taken:
             for side in Side:
                 self._taken.pop((quote.symbol, side), None)
-        for order in self._orders_of(quote.symbol) if self._resting else ():
-            self._requeue(order, before, quote)
-            self._serve(order)
+        for side, orders in self._book(quote.symbol):
+            for order in _up_to(_depth(side, before, quote), orders):
+                self._requeue(order, before, quote)
+                self._serve(order)
 
     def on_trade(self, trade: Trade) -> None:
         """A print of the tape: it comes through the queues of resting orders, best price first."""
@@ -80,9 +98,10 @@ class TapeLiquidity:
         self._printed[trade.symbol] = (minute, printed + trade.size)
         if trade.symbol not in self._quotes or not self._resting:  # the first: a session's past, taken up again
             return
-        price, available = _exact(trade.price), {side: Decimal(trade.size) for side in Side}
-        for order in self._orders_of(trade.symbol):
-            available[order.side] = self._print_to(order, price, available[order.side])
+        for _, orders in self._book(trade.symbol):
+            available = Decimal(trade.size)
+            for order in _up_to(trade.price, orders):
+                available = self._print_to(order, trade.price, available)
 
     def take(
         self,
@@ -95,7 +114,7 @@ class TapeLiquidity:
         whole: bool = False,
     ) -> Sequence[Execution]:
         """One execution at the quote for as much as it shows and the minute allows, or none."""
-        price = self._far_price(symbol, side, limit_price)
+        price = self._far_price(symbol, side, side.sign * inf if limit_price is None else float(limit_price))
         filled = min(quantity, self._left(symbol, side), self._allowance(symbol))
         if price is None or filled <= 0 or (whole and filled < quantity):
             return ()
@@ -109,49 +128,52 @@ class TapeLiquidity:
         """Join the queue of the limit's price."""
         order = _Resting(order_key, symbol, side, quantity, limit_price)
         self._resting[order_key] = order
+        insort(self._books.setdefault(symbol, {each: [] for each in Side})[side], order, key=_rank)
         if (quote := self._quotes.get(symbol)) is not None:
             self._requeue(order, None, quote)
 
     def withdraw(self, order_key: str) -> None:
         """Forget a resting order."""
-        self._resting.pop(order_key, None)
+        order = self._resting.pop(order_key, None)
+        if order is not None:
+            self._books[order.symbol][order.side].remove(order)
 
     def poll(self) -> Sequence[tuple[str, Execution]]:
         """The fills of resting orders since the last poll."""
+        if not self._fills:
+            return []
         fills, self._fills = self._fills, []
         return fills
 
-    def _orders_of(self, symbol: str) -> Iterable[_Resting]:
-        """Best price first, then in order of arrival."""
-        orders = [order for order in self._resting.values() if order.symbol == symbol]
-        if len(orders) < 2:
-            return orders
-        return sorted(orders, key=lambda order: -order.side.sign * (_UNBOUND if order.limit is None else order.limit))
+    def _book(self, symbol: str) -> Sequence[tuple[Side, list[_Resting]]]:
+        """The sides on which orders rest."""
+        book = self._books.get(symbol) if self._resting else None
+        return [own for own in book.items() if own[1]] if book else ()
 
-    def _far_price(self, symbol: str, side: Side, limit: Decimal | None) -> Decimal | None:
+    def _far_price(self, symbol: str, side: Side, limit: float) -> Decimal | None:
         """The price at which the quote serves an order; None when it does not."""
         quote = self._quotes.get(symbol)
-        price = _exact((quote.ask if side is Side.BUY else quote.bid) if quote else 0.0)
-        reaches = limit is None or side.sign * (limit - price) >= 0
-        return price if price > 0 and reaches else None
+        price = (quote.ask if side is Side.BUY else quote.bid) if quote else 0.0
+        reaches = limit >= price if side is Side.BUY else limit <= price
+        return _exact(price) if price > 0 and reaches else None
 
     def _requeue(self, order: _Resting, before: Quote | None, quote: Quote) -> None:
         """What stands before the order now that the best prices are those of `quote`."""
         best, shown = _near(quote, order.side)
-        if order.limit is None or order.side.sign * (order.limit - best) > 0:
+        if order.sign * (order.price - best) > 0:
             order.ahead = ZERO
-        elif order.limit != best:
+        elif order.price != best:
             order.ahead = None
         elif order.ahead is None or before is None:
-            order.ahead = joined(self._queue, shown)
+            order.ahead = joined(self._queue, Decimal(shown))
         else:
             best_before, shown_before = _near(before, order.side)
             known_before = shown_before if best_before == best else shown
-            order.ahead = shrunk(self._queue, order.ahead, known_before, shown)
+            order.ahead = shrunk(self._queue, order.ahead, Decimal(known_before), Decimal(shown))
 
     def _serve(self, order: _Resting) -> None:
         """Fill the order at its own price when the quote has come to it; a market order at the quote."""
-        price = self._far_price(order.symbol, order.side, order.limit)
+        price = self._far_price(order.symbol, order.side, order.price)
         if price is not None:
             filled = self._fill(order, order.limit or price, self._left(order.symbol, order.side))
             self._take_off(order.symbol, order.side, filled)
@@ -168,14 +190,13 @@ class TapeLiquidity:
         if filled:
             self._taken[symbol, side] = self._taken.get((symbol, side), ZERO) + filled
 
-    def _print_to(self, order: _Resting, price: Decimal, available: Decimal) -> Decimal:
+    def _print_to(self, order: _Resting, price: float, available: Decimal) -> Decimal:
         """Give the order what a print leaves for it, and return what remains for the others on its side."""
         if order.limit is None:
             return available
-        through = order.side.sign * (order.limit - price)
-        if through > 0:
+        if order.sign * (order.price - price) > 0:
             return available - self._fill(order, order.limit, available)
-        if through < 0 or order.ahead is None:
+        if order.ahead is None:
             return available
         passed = min(order.ahead, available)
         order.ahead -= passed
@@ -189,7 +210,7 @@ class TapeLiquidity:
         self._use(order.symbol, filled)
         self._fills.append((order.key, Execution(price=price, quantity=filled)))
         if not order.remaining:
-            del self._resting[order.key]
+            self.withdraw(order.key)
         return filled
 
     def _allowance(self, symbol: str) -> Decimal:
@@ -204,7 +225,25 @@ class TapeLiquidity:
         self._used[symbol] = self._used.get(symbol, ZERO) + quantity
 
 
-def _near(quote: Quote, side: Side) -> tuple[Decimal, Decimal]:
+def _rank(order: _Resting) -> float:
+    return order.rank
+
+
+def _up_to(price: float, orders: list[_Resting]) -> list[_Resting]:
+    """The orders of one side, of which there are some, whose limit is `price` or better."""
+    return orders[: bisect_right(orders, -orders[0].sign * price, key=_rank)]
+
+
+def _depth(side: Side, before: Quote | None, quote: Quote) -> float:
+    """The worst price of an order to which a quote means something: it is behind neither the best price, before or now,
+    nor the other side's, as it is in a crossed market."""
+    if side is Side.BUY:
+        least = min(quote.bid, quote.ask) if quote.ask > 0 else quote.bid
+        return min(least, before.bid) if before else least
+    most = max(quote.ask, quote.bid)
+    return max(most, before.ask) if before else most
+
+
+def _near(quote: Quote, side: Side) -> tuple[float, int]:
     """The best price and size of the side on which an order rests."""
-    price, size = (quote.bid, quote.bid_size) if side is Side.BUY else (quote.ask, quote.ask_size)
-    return _exact(price), Decimal(size)
+    return (quote.bid, quote.bid_size) if side is Side.BUY else (quote.ask, quote.ask_size)

@@ -6,6 +6,7 @@ The venue decides what may trade and when; a `Liquidity` says at which prices an
 
 from collections.abc import Sequence
 from decimal import Decimal
+from math import inf
 from typing import NamedTuple, Protocol
 
 from hftd.domain.convert import decimal_of
@@ -84,6 +85,7 @@ class QuoteLiquidity:
     def __init__(self) -> None:
         self._quotes: dict[str, Quote] = {}
         self._resting: dict[str, dict[str, _Resting]] = {}
+        self._reach: dict[str, tuple[float, float]] = {}
         self._symbol_of: dict[str, str] = {}
         self._fills: list[tuple[str, Execution]] = []
 
@@ -95,7 +97,9 @@ class QuoteLiquidity:
         """Take over a quote and fill the resting orders that it reaches."""
         self._quotes[quote.symbol] = quote
         if quote.symbol in self._resting:
-            self._match(quote)
+            buys, sells = self._reach.get(quote.symbol) or self._look_for_reach(quote.symbol)
+            if quote.ask <= buys or quote.bid >= sells:
+                self._match(quote)
 
     def clear(self) -> None:
         """Forget all quotes."""
@@ -122,6 +126,7 @@ class QuoteLiquidity:
         limit = None if limit_price is None else float(limit_price)
         self._resting.setdefault(symbol, {})[order_key] = _Resting(side, quantity, limit)
         self._symbol_of[order_key] = symbol
+        self._reach.pop(symbol, None)
 
     def withdraw(self, order_key: str) -> None:
         """Forget a resting order."""
@@ -131,8 +136,21 @@ class QuoteLiquidity:
 
     def poll(self) -> Sequence[tuple[str, Execution]]:
         """The fills since the last poll."""
+        if not self._fills:
+            return []
         fills, self._fills = self._fills, []
         return fills
+
+    def _look_for_reach(self, symbol: str) -> tuple[float, float]:
+        """The highest limit of the buys and the lowest of the sells: a quote within them fills nothing."""
+        buys, sells = -inf, inf
+        for order in self._resting[symbol].values():
+            if order.side is Side.BUY:
+                buys = max(buys, inf if order.limit is None else order.limit)
+            else:
+                sells = min(sells, -inf if order.limit is None else order.limit)
+        self._reach[symbol] = buys, sells
+        return buys, sells
 
     def _match(self, quote: Quote) -> None:
         for key, order in list(self._resting[quote.symbol].items()):
@@ -144,5 +162,6 @@ class QuoteLiquidity:
     def _drop(self, symbol: str, order_key: str) -> None:
         orders = self._resting[symbol]
         del orders[order_key]
+        self._reach.pop(symbol, None)
         if not orders:
             del self._resting[symbol]

@@ -1,14 +1,19 @@
 """Trading against a tape when size matters."""
 
 from decimal import Decimal as D
+from math import inf
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hftd.calendar import Calendar
 from hftd.domain.convert import MINUTE_NS
 from hftd.domain.market import Quote, Trade
 from hftd.domain.orders import Side
+from hftd.exchange.market import tape_liquidity
 from hftd.exchange.market.queues import Queue
 from hftd.exchange.market.tape import Tape
 from hftd.exchange.market.tape_liquidity import TapeLiquidity
@@ -145,3 +150,53 @@ def test_a_tape_tells_its_prints(tmp_path: Path) -> None:
             if isinstance(item, Quote):
                 market.update(item)
     assert sum(execution.quantity for _, execution in market.poll()) == 5 * 40
+
+
+def test_the_best_price_is_first_and_no_limit_is_the_best() -> None:
+    market = market_with()
+    market.rest("limit", "SPY", Side.SELL, D(5), D("99.50"), "a")
+    market.rest("market", "SPY", Side.SELL, D(5), None, "a")
+    market.rest("better", "SPY", Side.SELL, D(5), D("99.40"), "a")
+    quoted(market, 99.99, 12, 100.01, 200)
+    assert filled(market) == [("market", "99.99", "5"), ("better", "99.40", "5"), ("limit", "99.50", "2")]
+
+
+CENTS = st.integers(9_990, 10_010)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("quote"), CENTS | st.just(0), st.integers(0, 9), CENTS | st.just(0), st.integers(0, 9)),
+        st.tuples(st.just("print"), CENTS, st.integers(1, 20)),
+        st.tuples(st.just("rest"), st.sampled_from(Side), st.integers(1, 9), CENTS | st.none()),
+        st.tuples(st.just("withdraw"), st.integers(0, 20)),
+        st.tuples(st.just("clear")),
+    ),
+    max_size=60,
+)
+
+
+@pytest.mark.parametrize("queue", Queue)
+@given(steps=STEPS)
+def test_orders_too_deep_for_a_quote_would_not_have_minded_it(queue: Queue, steps: list[tuple[Any, ...]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tape_liquidity, "_depth", lambda side, before, quote: -side.sign * inf)
+        asked = all_fills(queue, steps)
+    assert all_fills(queue, steps) == asked
+
+
+def all_fills(queue: Queue, steps: list[tuple[Any, ...]]) -> list[tuple[str, str, str]]:
+    market, found, count = TapeLiquidity(queue), [], 0
+    for name, *values in steps:
+        match name, values:
+            case "quote", (bid, bid_size, ask, ask_size):
+                quoted(market, bid / 100, bid_size, ask / 100, ask_size)
+            case "print", (price, size):
+                printed(market, price / 100, size)
+            case "rest", (side, quantity, limit):
+                count += 1
+                market.rest(str(count), "SPY", side, D(quantity), None if limit is None else D(limit) / 100, "a")
+            case "withdraw", (number,):
+                market.withdraw(str(number))
+            case _:
+                market.clear()
+        found += [*filled(market), ("", name, "")]
+    return found

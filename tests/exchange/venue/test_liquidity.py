@@ -1,8 +1,12 @@
 """Trading against the quote of the moment."""
 
 from decimal import Decimal as D
+from math import inf
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hftd.domain.market import Quote
 from hftd.domain.orders import Side
@@ -71,3 +75,36 @@ def test_clearing_voids_quotes_and_keeps_orders(liquidity: QuoteLiquidity) -> No
     assert liquidity.quote("AAPL") is None
     liquidity.update(Quote("AAPL", 2, 98.4, 1, 98.5, 1))
     assert [key for key, _ in liquidity.poll()] == ["one"]
+
+
+CENTS = st.integers(9_990, 10_010)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("quote"), CENTS | st.just(0), CENTS | st.just(0)),
+        st.tuples(st.just("rest"), st.sampled_from(Side), CENTS | st.none()),
+        st.tuples(st.just("withdraw"), st.integers(0, 20)),
+    ),
+    max_size=60,
+)
+
+
+@given(steps=STEPS)
+def test_a_quote_that_reaches_no_order_fills_none(steps: list[tuple[Any, ...]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(QuoteLiquidity, "_look_for_reach", lambda market, symbol: (inf, -inf))
+        asked = all_fills(steps)
+    assert all_fills(steps) == asked
+
+
+def all_fills(steps: list[tuple[Any, ...]]) -> list[Any]:
+    market, found = QuoteLiquidity(), []
+    for number, (name, *values) in enumerate(steps):
+        match name, values:
+            case "quote", (bid, ask):
+                market.update(Quote("AAPL", 1, bid / 100, 1, ask / 100, 1))
+            case "rest", (side, limit):
+                market.rest(str(number), "AAPL", side, D(1), None if limit is None else D(limit) / 100, "one")
+            case _:
+                market.withdraw(str(values[0]))
+        found.append(list(market.poll()))
+    return found
