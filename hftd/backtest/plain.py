@@ -27,7 +27,7 @@ from hftd.domain.session import Session
 from hftd.engine.admission import Admission
 from hftd.engine.carried import Carried, carried_of
 from hftd.engine.engine import Engine
-from hftd.engine.state import RunningModel, call_hook
+from hftd.engine.state import RunningModel
 from hftd.engine.tally import FILLS, Tally
 from hftd.errors import ModelError
 from hftd.exchange.market.agenda import Turn
@@ -45,7 +45,7 @@ from hftd.exchange.venue.orders import Changes
 from hftd.exchange.venue.refusals import Refusal
 from hftd.exchange.venue.settings import VenueSettings
 from hftd.exchange.venue.translate import first_word, new_order_of, report_of
-from hftd.model.contract import overrides
+from hftd.model.contract import intents_of, overrides
 from hftd.model.load import sentence_of
 
 LEAD_NS = MINUTE_NS
@@ -173,6 +173,7 @@ class PlainDriver:
         """Live through what the market plays until something else is due: `_live_through` for the many instants in
         which nothing but data comes."""
         engine, heard, timer_ns = self._engine, self._heard, self._engine.next_timer_ns
+        timers, timer, flatten_ns = engine.timers, engine.timers.next, engine.flatten_ns
         for instant, happenings in self._course.quiet(session.close_ns if timer_ns is None else timer_ns):
             if happenings:
                 self._hear(happenings)
@@ -191,7 +192,7 @@ class PlainDriver:
                 self._flush(instant.time_ns)
             if told:
                 self._write_equity(instant.time_ns)
-            if sends or engine.next_timer_ns != timer_ns:
+            if sends or timers.next is not timer or engine.flatten_ns != flatten_ns:
                 return
 
     def _take_data(self, data: Sequence[MarketData]) -> bool:
@@ -256,7 +257,8 @@ class PlainDriver:
 
     def _call(self, running: RunningModel, sequence: int, name: str, arguments: tuple[Any, ...]) -> Iterable[Intent]:
         try:
-            return call_hook(running, sequence, name, arguments)
+            answer = running.hooks[name](*arguments)
+            return () if answer is None else intents_of(answer)
         except ModelError as error:
             raise ModelError(f"{self.task.subject.path}: {name} {error}") from error
         except (Exception, SystemExit) as error:

@@ -221,6 +221,9 @@ class Engine(SessionState):
         self._ask("on_trade", trade, trade.symbol, late=event.late)
 
     def _reprice(self, symbol: str, price: float) -> None:
+        known = self.prices.get(symbol)
+        if price == known and self._judge.is_settled:
+            return
         self.prices[symbol] = price
         if symbol in self.held and (breaches := self._judge.revalued()):
             self._desk.answer(breaches)
@@ -270,6 +273,7 @@ class Engine(SessionState):
         self.equity_at_start += paid
         self.prices.setdefault(event.symbol, float(event.price))
         self.note_held(event.symbol)
+        self._judge.is_settled = False
 
     def _on_opened(self, event: events.SessionOpened) -> None:
         self.is_open = True

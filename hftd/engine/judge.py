@@ -28,11 +28,16 @@ class Breach:
 
 
 class Judge:
-    """Keeps the standings of all models together, and of each where that is something else."""
+    """Keeps the standings of all models together, and of each where that is something else.
+
+    `is_settled`: nothing was near a limit when all was valued last, and at the same prices nothing will be. Whoever
+    changes what is held, or limits, without having it valued sets it False.
+    """
 
     def __init__(self, state: SessionState) -> None:
         self._state = state
         self._moves = Moves()
+        self.is_settled = False
         self.standings = [Standing(""), *(Standing(running.model_id) for running in self._judged_alone())]
 
     def _judged_alone(self) -> list[RunningModel]:
@@ -41,6 +46,7 @@ class Judge:
 
     def begin(self, carried: Iterable[CarriedStanding]) -> None:
         """Start a session from the standings of the one before."""
+        self.is_settled = False
         before = {standing.model_id: standing for standing in carried}
         for standing in self.standings:
             known = before.get(standing.model_id)
@@ -49,6 +55,7 @@ class Judge:
 
     def watch_all(self) -> None:
         """Other limits hold: take up the standings that they need, and value all."""
+        self.is_settled = False
         known = {standing.model_id for standing in self.standings}
         for running in self._judged_alone():
             if running.model_id not in known:
@@ -59,6 +66,7 @@ class Judge:
 
     def rename(self, before: str, after: str) -> None:
         """A model's standing is that of its successor."""
+        self.is_settled = False
         for standing in self.standings:
             if standing.model_id == before:
                 standing.model_id = after
@@ -66,6 +74,7 @@ class Judge:
     def revalued(self) -> list[Breach]:
         """Something that is held has another price, or something else is held."""
         found: list[Breach] = []
+        self.is_settled = True
         for standing in self.standings:
             limits = self._limits_of(standing.model_id) if standing.model_id else self._state.limits
             if limits is not standing.limits:
@@ -73,6 +82,7 @@ class Judge:
             if standing.is_watched:
                 standing.revalue(self._worth(standing.model_id))
                 if standing.is_doubtful:
+                    self.is_settled = False
                     found += self._breaches(standing)
         return found
 
@@ -92,6 +102,7 @@ class Judge:
 
     def forgive(self, halt: Halt) -> None:
         """A halt was ended: what led to it begins anew."""
+        self.is_settled = False
         if halt.rule == VOLATILITY:
             self._moves.forget()
         for standing in self.standings:

@@ -11,7 +11,9 @@ from hftd.domain.events import (
     CarriedPosition,
     CarriedStanding,
     Halt,
+    LimitsChanged,
     PortfolioCarried,
+    PositionAdopted,
     QuoteReceived,
     SessionOpened,
     SymbolHalted,
@@ -24,6 +26,7 @@ from hftd.domain.market import Quote, Trade
 from hftd.domain.orders import ReportKind
 from hftd.engine.halts import ENDS, Halts
 from hftd.engine.risk import Limits
+from hftd.engine.swapping import bounds_of
 from hftd.model.contract import Answer, Model
 from tests.engine.engine_world import OPEN_NS, SESSION, WIDE, World, bar_event, orders_of, running, shown, toy
 
@@ -236,6 +239,18 @@ def test_a_loss_is_seen_in_trades_and_quotes_too():
     ):
         world = holding(10, max_daily_loss=Decimal(50))
         assert shown(world.take(event)) == ["TradingStopped max_daily_loss"]
+
+
+def test_the_same_price_again_is_a_breach_when_limits_or_holdings_are_others():
+    world = holding(10, max_daily_loss=Decimal(50))
+    lost = QuoteReceived(Quote("SPY", OPEN_NS, 95.9, 1, 96.1, 1))
+    assert world.take(lost) == world.take(lost) == []
+    world.take(LimitsChanged(OPEN_NS, bounds_of(limits(max_daily_loss=Decimal(40)))))
+    assert shown(world.take(lost)) == ["TradingStopped max_daily_loss"]
+    world = holding(10, max_daily_loss=Decimal(50))
+    assert world.take(lost) == []
+    world.take(PositionAdopted(OPEN_NS, "toy", "SPY", Decimal(10), Decimal(98)))
+    assert shown(world.take(lost)) == ["TradingStopped max_daily_loss"]
 
 
 def test_a_model_that_decides_on_the_bar_of_the_breach_is_refused():

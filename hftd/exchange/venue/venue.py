@@ -108,6 +108,7 @@ class Venue:
         self._prices = Prices(liquidity)
         self._records = Records(new_id)
         self._desk = Desk(settings, liquidity, self._prices, self._records, assets, draw)
+        self._mark_ns = 0
         self._follows_quotes = settings.stop_trigger is StopTrigger.QUOTES
 
     # Accounts
@@ -328,8 +329,8 @@ class Venue:
 
     def on_time(self, time_ns: int) -> None:
         """Time has come to `time_ns`: let arrive and expire what is due, collect fills, mark equity."""
-        desk, step = self._desk, self._settings.mark_every_ns
-        marks = desk.is_open and time_ns // step > desk.time_ns // step
+        desk = self._desk
+        marks = time_ns >= self._mark_ns and self._is_marked(time_ns)
         if time_ns > desk.time_ns:
             desk.time_ns = time_ns
         if desk.resting:
@@ -341,6 +342,13 @@ class Venue:
             self._expire_due()
         if marks:
             self._mark()
+
+    def _is_marked(self, time_ns: int) -> bool:
+        """Whether equity is marked now: a multiple of `mark_every_ns` has passed since the time before. Until the next
+        one nobody need ask."""
+        desk, step = self._desk, self._settings.mark_every_ns
+        self._mark_ns = (time_ns // step + 1) * step
+        return desk.is_open and time_ns // step > desk.time_ns // step
 
     @property
     def next_arrival_ns(self) -> int | None:
@@ -493,12 +501,15 @@ class Venue:
         return with_changes(wanted, quantity=wanted.quantity - order.filled_quantity)
 
     def _react(self, quote: Quote) -> None:
+        desk, symbol = self._desk, quote.symbol
         self._advance(quote.time_ns)
-        self._desk.collect()
-        self._desk.release_waiting(quote.symbol)
-        if self._follows_quotes and self._desk.is_open:
+        desk.collect()
+        if symbol not in desk.waiting and not (self._follows_quotes and symbol in desk.watched):
+            return
+        desk.release_waiting(symbol)
+        if self._follows_quotes and desk.is_open:
             self._follow_quote(quote)
-        self._desk.collect()
+        desk.collect()
 
     def _follow_quote(self, quote: Quote) -> None:
         """Stops to sell follow the bid, stops to buy the ask."""
