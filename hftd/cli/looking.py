@@ -108,7 +108,7 @@ def page(
         return run_tied_page(place)
     web = settings_of(settings, web__port=port).web
     token = web.token.get_secret_value() if web.token else None
-    run_page(state, Place(web.host, 8080 if web.port is None else web.port, token), print)
+    run_page(state, Place(web.host, 8080 if web.port is None else web.port, token), typer.echo)
 
 
 def show_settings(

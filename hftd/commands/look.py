@@ -42,14 +42,14 @@ def _last(state: Path) -> Engine:
     path = latest(state)
     if path is None:
         raise StateError(
-            f"state directory {state}: no daemon runs on it and none has; hftd run starts one{_elsewhere(state)}"
+            f"state directory {state}: no daemon runs on it and none has; hftd run starts one{elsewhere(state)}"
         )
     with Journal.read(path) as journal:
         return reviewed(journal)
 
 
-def _elsewhere(state: Path) -> str:
-    """A hint at the folder that `make run` uses."""
+def elsewhere(state: Path) -> str:
+    """A hint at the folder that `make run` uses, when it is another one."""
     here = Path("state").absolute()
     return f"; was --state {here.name} meant?" if here != state and (here / LOCK_NAME).exists() else ""
 

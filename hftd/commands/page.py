@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from hftd.broker.credentials import Keys, find_keys
+from hftd.commands.look import elsewhere
 from hftd.dashboard.app import Page, Sources
 from hftd.dashboard.depth import depth_with
 from hftd.dashboard.follow import Follower
 from hftd.dashboard.serve import give_way, serve_page, stop_at_end_of_input
 from hftd.errors import CredentialsError, HftdError, StateError
+from hftd.journal import latest
 from hftd.live.control import ask_first, sockets_to_ask
 from hftd.live.endings import when_told_to_end
 from hftd.live.recovery import reviewer_of
@@ -30,14 +32,20 @@ class Place:
 
 
 def run_page(state: Path | None, place: Place, announce: Callable[[str], None], *, tied: bool = False) -> None:
-    """Serve the page until told to end; `announce` is told its address."""
+    """Serve the page until told to end; `announce` is told its address, and why there is nothing to see."""
+
+    def announce_all(url: str) -> None:
+        announce(url)
+        folder = place_to_look(state, os.environ)
+        if not tied and latest(folder) is None:
+            announce(f"state directory {folder}: no daemon has run on it; it is shown once one does{elsewhere(folder)}")
 
     async def until_told_to_stop() -> None:
         stop = asyncio.Event()
         when_told_to_end(lambda _: stop.set())
         if tied:
             stop_at_end_of_input(stop)
-        await serve_page(_page(state, place.token), place.host, place.port, announce, stop)
+        await serve_page(_page(state, place.token), place.host, place.port, announce_all, stop)
 
     asyncio.run(until_told_to_stop())
 

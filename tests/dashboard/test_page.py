@@ -130,6 +130,16 @@ def test_with_a_token_only_who_knows_it_may_look(traded: Home, serve: Serve) -> 
         assert Answer(url, "/metrics", Authorization=f"Bearer {TOKEN}").status == 200
 
 
+def test_where_no_daemon_has_run_it_says_so_and_waits(home: Home) -> None:
+    page = home.start("page", "--port", "0", "--state", home.folder / "nowhere")
+    url = page.first_printed()
+    assert Answer(url, "/").status == 200
+    assert page.end().out.splitlines() == [
+        url,
+        f"state directory {home.folder}/nowhere: no daemon has run on it; it is shown once one does",
+    ]
+
+
 def test_beyond_this_machine_a_token_is_asked_for(traded: Home) -> None:
     ended = traded.run("page", HFTD_WEB__HOST="0.0.0.0")
     assert ended.status == 78
