@@ -7,7 +7,6 @@ liquidity, or asleep (a lasting order while the market is closed).
 
 from collections.abc import Callable, Mapping
 from decimal import ROUND_DOWN, Decimal
-from heapq import heappop, heappush
 
 from hftd.domain.convert import SECOND_NS, decimal_of, text_of
 from hftd.domain.orders import OrderClass, OrderStatus, OrderType, ReportKind, Side, TimeInForce
@@ -23,8 +22,10 @@ from hftd.exchange.venue.orders import ZERO, Execution, Order, PositionIntent
 from hftd.exchange.venue.prices import Prices
 from hftd.exchange.venue.records import Records
 from hftd.exchange.venue.settings import VenueSettings
+from hftd.exchange.venue.shelves import Shelf, has, in_sequence, put, remove
 from hftd.exchange.venue.states import next_status
 from hftd.exchange.venue.terms import has_terms, hold, limit_of, reaches, set_terms, trailing_stop
+from hftd.exchange.venue.transit import Transit
 
 EXTENDED_AFTER_NS = 4 * 3600 * SECOND_NS
 """How long after the close orders for extended hours work on: from 16:00 to 20:00 New York time."""
@@ -45,23 +46,6 @@ _STAMPS = {
 
 _UNCOVERED = {True: "insufficient buying power", False: "insufficient qty available for order"}
 """Why an order is rejected that was accepted before its price was known: by whether it opens a position."""
-
-Shelf = dict[str, dict[str, Order]]
-"""Orders by symbol and id."""
-
-
-def _put(shelf: Shelf, order: Order) -> None:
-    shelf.setdefault(order.symbol, {})[order.id] = order
-
-
-def _remove(shelf: Shelf, order: Order) -> None:
-    orders = shelf.get(order.symbol)
-    if orders is not None and orders.pop(order.id, None) is not None and not orders:
-        del shelf[order.symbol]
-
-
-def _in_sequence(shelf: Shelf, symbol: str) -> list[Order]:
-    return sorted(shelf.get(symbol, {}).values(), key=lambda order: order.sequence)
 
 
 class Desk:
@@ -87,9 +71,7 @@ class Desk:
         self.watched: Shelf = {}
         self.auctions: dict[TimeInForce, Shelf] = {TimeInForce.OPG: {}, TimeInForce.CLS: {}}
         self.resting: Shelf = {}
-        self.sent = 0
-        self.under_way: list[tuple[int, int, str]] = []
-        self._latest_ns: dict[str, int] = {}
+        self.transit = Transit(settings.latency, draw)
 
     # Entering
 
@@ -105,44 +87,26 @@ class Desk:
         if order.arrives_at_ns is None:
             self._enter(order)
         else:
-            self._expect(order.arrives_at_ns, order)
+            self.transit.expect(order.arrives_at_ns, order)
 
     def send_cancel(self, order: Order) -> None:
         """A cancellation sets out."""
-        if (due_ns := self.arrival_ns(order.account_id)) is None:
+        if (due_ns := self.transit.arrival_ns(order.account_id, self.time_ns)) is None:
             self.end(order, ReportKind.CANCELED)
         elif order.cancel_arrives_at_ns is None:
             order.cancel_arrives_at_ns = due_ns
             self._tell(order, None)
-            self._expect(due_ns, order)
-
-    def arrival_ns(self, account_id: str) -> int | None:
-        """When a message of an account that is sent now will arrive, never before an earlier one; None: at once."""
-        if self._settings.latency is None:
-            return None
-        due_ns = self.time_ns + self._settings.latency.of(self.sent, self._draw)
-        self.sent += 1
-        self._latest_ns[account_id] = max(due_ns, self._latest_ns.get(account_id, 0))
-        return self._latest_ns[account_id]
-
-    @property
-    def next_arrival_ns(self) -> int | None:
-        """When the next message arrives; None when none is under way."""
-        return self.under_way[0][0] if self.under_way else None
+            self.transit.expect(due_ns, order)
 
     def let_arrive(self) -> None:
         """Deal with what has arrived by now, in the order of arrival."""
-        while self.under_way and self.under_way[0][0] <= self.time_ns:
-            due_ns, _, order_id = heappop(self.under_way)
+        for due_ns, order_id in self.transit.arrived(self.time_ns):
             order = self._records.orders[order_id]
             if order.is_open and order.arrives_at_ns == due_ns:
                 order.arrives_at_ns = None
                 self._enter(order)
             elif order.is_open and order.cancel_arrives_at_ns == due_ns:
                 self.end(order, ReportKind.CANCELED)
-
-    def _expect(self, due_ns: int, order: Order) -> None:
-        heappush(self.under_way, (due_ns, order.sequence, order.id))
 
     def _enter(self, order: Order) -> None:
         self.release(order)
@@ -160,9 +124,9 @@ class Desk:
         if self._is_admitted(order):
             set_terms(order, self._prices)
         if not self._may_work(order):
-            _put(self.waiting, order)
+            put(self.waiting, order)
             return
-        _remove(self.waiting, order)
+        remove(self.waiting, order)
         if not self._is_covered(order):
             self.end(order, ReportKind.REJECTED, _UNCOVERED[order.position_intent.opens])
         elif self._chance(self._settings.reject_chance):
@@ -179,9 +143,9 @@ class Desk:
     def place(self, order: Order) -> None:
         """Put a live order where it belongs."""
         if order.time_in_force in _AUCTIONS:
-            _put(self.auctions[order.time_in_force], order)
+            put(self.auctions[order.time_in_force], order)
         elif order.type in STOPS and not order.triggered:
-            _put(self.watched, order)
+            put(self.watched, order)
         else:
             self._work(order)
 
@@ -227,7 +191,7 @@ class Desk:
         if order.time_in_force in _IMMEDIATE:
             self.end(order, ReportKind.CANCELED)
             return
-        _put(self.resting, order)
+        put(self.resting, order)
         self._liquidity.rest(order.id, order.symbol, order.side, order.remaining, limit, order.account_id)
 
     def _chance(self, chance: float) -> bool:
@@ -312,7 +276,7 @@ class Desk:
 
     def on_price(self, symbol: str, price: Decimal, side: Side | None = None) -> None:
         """The market is at `price`: move the trails and trigger the stops that it reaches, of one `side` or both."""
-        for order in _in_sequence(self.watched, symbol):
+        for order in in_sequence(self.watched, symbol):
             if not order.is_open or (side is not None and order.side is not side):
                 continue
             self._trail(order, price)
@@ -336,7 +300,7 @@ class Desk:
 
     def _trigger(self, order: Order) -> None:
         """The stop is reached. A stop loss that shared its shares with a take profit gets them now."""
-        _remove(self.watched, order)
+        remove(self.watched, order)
         order.triggered = True
         for twin in self._twins(order):
             self._end_one(twin, ReportKind.CANCELED)
@@ -350,7 +314,7 @@ class Desk:
 
     def cross(self, kind: TimeInForce, symbol: str, price: Decimal | None) -> None:
         """Fill the auction's orders at its one `price`; those it does not reach are canceled."""
-        for order in _in_sequence(self.auctions[kind], symbol):
+        for order in in_sequence(self.auctions[kind], symbol):
             set_terms(order, self._prices)
             if not self._is_covered(order):
                 self.end(order, ReportKind.REJECTED, _UNCOVERED[order.position_intent.opens])
@@ -398,7 +362,7 @@ class Desk:
         setattr(order, _STAMPS[kind], self.time_ns)
         self.sleep(order)
         for shelf in (self.waiting, self.watched, *self.auctions.values()):
-            _remove(shelf, order)
+            remove(shelf, order)
 
     # Families: the members of a bracket, oco or oto
 
@@ -434,7 +398,7 @@ class Desk:
         root_filled = leg.parent is not None and self._records.orders[leg.parent].status is OrderStatus.FILLED
         shared = is_stop and bool(self._twins(leg)) and (root_filled or leg.order_class is OrderClass.OCO)
         if shared:
-            _put(self.watched, leg)
+            put(self.watched, leg)
         return shared
 
     def _shrink_twin(self, order: Order, quantity: Decimal) -> None:
@@ -463,35 +427,35 @@ class Desk:
 
     def sleep(self, order: Order) -> None:
         """Take an order out of the liquidity, if it rests there."""
-        if order.id in self.resting.get(order.symbol, {}):
+        if has(self.resting, order):
             self._liquidity.withdraw(order.id)
-            _remove(self.resting, order)
+            remove(self.resting, order)
 
     def restore(self, order: Order) -> None:
         """Put an open order of an earlier life where it was, without trading."""
         for due_ns in (order.arrives_at_ns, order.cancel_arrives_at_ns):
             if due_ns is not None:
-                self._expect(due_ns, order)
+                self.transit.expect(due_ns, order)
         if order.arrives_at_ns is not None:
             return
         if order.status in (OrderStatus.ACCEPTED, OrderStatus.PENDING_NEW):
-            _put(self.waiting, order)
+            put(self.waiting, order)
         elif order.status is OrderStatus.HELD:
             self.watch_if_shared(order)
         elif order.time_in_force in _AUCTIONS or (order.type in STOPS and not order.triggered):
             self.place(order)
         elif self._may_work(order):
-            _put(self.resting, order)
+            put(self.resting, order)
             limit = limit_of(order, self._prices, self._settings)
             self._liquidity.rest(order.id, order.symbol, order.side, order.remaining, limit, order.account_id)
 
     def _is_asleep(self, order: Order) -> bool:
         shelves = (self.watched, self.resting, *self.auctions.values())
-        return self._may_work(order) and not any(order.id in shelf.get(order.symbol, {}) for shelf in shelves)
+        return self._may_work(order) and not any(has(shelf, order) for shelf in shelves)
 
     def release_waiting(self, symbol: str) -> None:
         """Look again at the orders that wait in `symbol`."""
-        for order in _in_sequence(self.waiting, symbol):
+        for order in in_sequence(self.waiting, symbol):
             if order.is_open:
                 self.release(order)
 

@@ -192,7 +192,7 @@ class Venue:
         case = self._case(account_id, wanted, list(self._records.open_of[account_id].values()))
         check(case, RULES)
         order, *legs = draft(wanted, account_id, case.intent, self._desk.time_ns, self._new_id)
-        order.arrives_at_ns = self._desk.arrival_ns(account_id)
+        order.arrives_at_ns = self._desk.transit.arrival_ns(account_id, self._desk.time_ns)
         self._desk.accept(order)
         for leg in legs:
             self._desk.keep(leg)
@@ -216,7 +216,7 @@ class Venue:
         check(case, HELD_REPLACEMENT_RULES if held else REPLACEMENT_RULES)
         following = successor(order, wanted, self._desk.time_ns, self._new_id)
         if not held:
-            following.arrives_at_ns = self._desk.arrival_ns(account_id)
+            following.arrives_at_ns = self._desk.transit.arrival_ns(account_id, self._desk.time_ns)
         self._desk.replace(order, following)
         accepted = following.copy()
         if following.status is not OrderStatus.HELD:
@@ -335,7 +335,7 @@ class Venue:
             desk.time_ns = time_ns
         if desk.resting:
             desk.collect()
-        if desk.under_way:
+        if desk.transit.next_ns is not None:
             desk.let_arrive()
             desk.collect()
         if not desk.is_open:
@@ -353,7 +353,7 @@ class Venue:
     @property
     def next_arrival_ns(self) -> int | None:
         """When something that is under way arrives, and `on_time` is to be called; None when nothing is."""
-        return self._desk.next_arrival_ns
+        return self._desk.transit.next_ns
 
     def open_session(self, session: Session, time_ns: int) -> None:
         """The market is open: a new day for every account, and queued orders are released."""
@@ -422,7 +422,7 @@ class Venue:
             closing_prices=dict(self._prices.closing),
             settled_prices=dict(self._prices.settled),
             halted=tuple(sorted(self._desk.halted)),
-            sent=self._desk.sent,
+            sent=self._desk.transit.sent,
         )
 
     def snapshot(self) -> VenueState:
@@ -440,7 +440,7 @@ class Venue:
         """Become what `state` says, in a venue just made. Working orders rest in the liquidity again."""
         records, desk, standing = self._records, self._desk, state.standing
         desk.time_ns, desk.session, desk.is_open = standing.time_ns, standing.session, standing.is_open
-        desk.halted, desk.sent = set(standing.halted), standing.sent
+        desk.halted, desk.transit.sent = set(standing.halted), standing.sent
         self._prices.last, self._prices.closing = dict(standing.last_prices), dict(standing.closing_prices)
         self._prices.settled = dict(standing.settled_prices)
         for account in state.accounts:
