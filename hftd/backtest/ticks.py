@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from numba.core.errors import NumbaError, NumbaWarning
 
-from hftd.backtest import tick_kernel as kernel
 from hftd.backtest.compiled import parameters_type
 from hftd.backtest.lean import NotCovered, charges_of, least_float, or_off
 from hftd.backtest.record import Record
 from hftd.backtest.task import Task
-from hftd.backtest.tick_kernel import Bound, Error, Feed, State, Status, Worth
+from hftd.backtest.tick_kernel import player_of
+from hftd.backtest.tick_state import BACK, FRONT, NEVER, OFF, Account, Bound, Error, Feed, State, Status, Worth
 from hftd.calendar import Calendar
 from hftd.data.merging import Together
 from hftd.data.rows import Kind, Quotes, Trades
@@ -93,7 +93,7 @@ class TickDriver:
         self._orders, self._references = np.zeros((ROWS_MIN, 7), np.int64), np.zeros(ROWS_MIN)
         self._fills = np.zeros((ROWS_MIN, 5), np.int64)
         self._equity = np.zeros((4, len(self._bars) + 1))
-        self._play = kernel.player_of(task.subject.cls.decide)  # type: ignore[attr-defined]
+        self._play = player_of(task.subject.cls.decide)  # type: ignore[attr-defined]
         self._bars_heard = 0
 
     def run(self, progress: Any = lambda done: None) -> None:
@@ -114,7 +114,7 @@ class TickDriver:
         for place in (State.TAKEN_BUY, State.TAKEN_SELL, State.HEARD_BID_SIZE, State.HEARD_ASK_SIZE):
             state[place] = 0
         state[State.FIRST], state[State.TOUCH_NS] = state[State.ORDERS], 0
-        state[State.ARRIVES] = state[State.CANCEL_ARRIVES] = kernel.NEVER
+        state[State.ARRIVES] = state[State.CANCEL_ARRIVES] = NEVER
         self._bounds[Bound.OPEN], self._bounds[Bound.CLOSE] = session.open_ns, session.close_ns
         worth[Worth.HEARD_BID] = worth[Worth.HEARD_ASK] = 0.0
         drawdown = np.floor((worth[Worth.PEAK] - worth[Worth.WORTH]) * 100 + 0.5) / 100
@@ -170,6 +170,8 @@ class TickDriver:
         self._fills = np.concatenate((self._fills, np.zeros((2 * count, 5), np.int64)))
 
     def _called(self, feed: Feed, until_ns: int) -> bool:
+        standing = self._state, self._worth, self._bounds, self._dollars, self._charges
+        account = Account(*standing, self._orders, self._references, self._fills)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", NumbaWarning)
@@ -177,14 +179,7 @@ class TickDriver:
                     self._play(
                         feed,
                         until_ns,
-                        self._state,
-                        self._worth,
-                        self._bounds,
-                        self._dollars,
-                        self._charges,
-                        self._orders,
-                        self._references,
-                        self._fills,
+                        account,
                         self._equity,
                         self._parameters,
                         self._memory,
@@ -290,7 +285,7 @@ NOTHING = _feed(EMPTY, {}, None)
 def _bounds_of(task: Task) -> npt.NDArray[np.int64]:
     limits, terms = task.limits, task.terms
     sized = terms.queue is not None or terms.participation is not None
-    queue = {None: kernel.BACK, Queue.BACK: kernel.BACK, Queue.FRONT: kernel.FRONT}[terms.queue]
+    queue = {None: BACK, Queue.BACK: BACK, Queue.FRONT: FRONT}[terms.queue]
     values = {
         Bound.POSITION: int(limits.max_position),
         Bound.QUANTITY: 2**62 if limits.max_order_quantity is None else int(limits.max_order_quantity),
@@ -299,7 +294,7 @@ def _bounds_of(task: Task) -> npt.NDArray[np.int64]:
         Bound.QUIET_AFTER: or_off(limits.quiet_after_open_ns),
         Bound.QUIET_BEFORE: or_off(limits.quiet_before_close_ns),
         Bound.LATENCY: terms.latency.delay_ns if isinstance(terms.latency, Constant) else -1,
-        Bound.QUEUE: queue if sized else kernel.OFF,
+        Bound.QUEUE: queue if sized else OFF,
         Bound.PARTICIPATION: -1 if terms.participation is None else int(terms.participation * MILLION),
         Bound.OPEN: 0,
         Bound.CLOSE: 0,
