@@ -15,12 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from _tape import stretches
 
 from hftd.data.files import KIND_KEY
-from hftd.data.rows import Kind
+from hftd.data.rows import Kind, Rows, joined
 from hftd.data.writing import table_of
 
 ROWS_PER_GIGABYTE = 2**30 // 32
@@ -52,16 +53,28 @@ def write(file: Path, rows: int) -> int:
     import pyarrow.parquet as parquet
 
     writer, written = None, 0
-    for stretch in stretches(rows, (Kind.TRADES,)):
-        table = table_of(stretch[Kind.TRADES])
+    for trades in in_groups(stretch[Kind.TRADES] for stretch in stretches(rows, (Kind.TRADES,))):
+        table = table_of(trades)
         if writer is None:
             schema = table.schema.with_metadata({KIND_KEY: b"trades"})
             writer = parquet.ParquetWriter(file, schema, compression="none", use_dictionary=["symbol"])
-        writer.write_table(table, row_group_size=GROUP_ROWS)
+        writer.write_table(table, row_group_size=len(table))
         written += len(table)
     assert writer is not None
     writer.close()
     return written
+
+
+def in_groups(parts: Iterable[Rows]) -> Iterator[Rows]:
+    """So many parts together as make a row group."""
+    waiting: list[Rows] = []
+    for part in parts:
+        waiting.append(part)
+        if sum(map(len, waiting)) >= GROUP_ROWS:
+            yield joined(waiting)
+            waiting.clear()
+    if waiting:
+        yield joined(waiting)
 
 
 def backtest(folder: Path) -> dict[str, object]:
