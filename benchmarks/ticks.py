@@ -2,10 +2,10 @@
 one compiled, beside hftbacktest (`_tick_peers.py`) where a Python is named that has it.
 
 Processor seconds for a million ticks, of which fees, limits and flattening are part: trades alone, each of which leaves
-a quote, which is a tick too; quotes and trades as recorded; and these with queue, participation and latency. The hash
-is of all trades: it tells whether two versions do the same. Compiled the same ticks are played once with reading them
-from Parquet, and once from memory, as hftbacktest is; the compiled driver must make the trades of the plain one, or
-the benchmark fails.
+a quote, which is a tick too; quotes and trades as recorded; these with queue, participation and latency; and with 400
+orders that rest. The hash is of all trades: it tells whether two versions do the same. Compiled the same ticks are
+played once with reading them from Parquet, and once from memory, as hftbacktest is; the compiled driver must make the
+trades of the plain one, or the benchmark fails.
 
     python benchmarks/ticks.py [--rows 1000000] [--peers PYTHON]
 """
@@ -78,6 +78,22 @@ class OnBoth(Model):
         return sell(2, trade.symbol) if self.trades % 600 == 0 else None
 
 
+class Ladder(Model):
+    """Rests with 400 orders far above and below the market, and buys a share now and then."""
+
+    def on_start(self, context: Any) -> None:
+        self.quotes = 0
+
+    def on_quote(self, quote: Any) -> Any:
+        self.quotes += 1
+        if self.quotes > 400:
+            return buy(1, quote.symbol) if self.quotes % 1000 == 0 else None
+        away = 0.5 + self.quotes * 0.005
+        if self.quotes % 2:
+            return buy(1, quote.symbol, limit=round(quote.bid - away, 2))
+        return sell(1, quote.symbol, limit=round(quote.ask + away, 2))
+
+
 class Joiner(CompiledTicks):
     """The rule of `OnBoth`, near enough, as one function of numbers."""
 
@@ -141,6 +157,7 @@ def main() -> None:
         show("plain: trades, each with the quote it leaves", *measured(PlainDriver, task_of(OnTrades, trades, USUAL)))
         show("plain: quotes and trades", *measured(PlainDriver, task_of(OnBoth, both, USUAL)))
         show("  with queue, participation and latency", *measured(PlainDriver, task_of(OnBoth, both, CAREFUL)))
+        show("  with these, 400 orders resting", *measured(PlainDriver, task_of(Ladder, both, CAREFUL)))
         task = task_of(Joiner, both, CAREFUL)
         measured(TickDriver, task)  # compiles
         compiled = measured(TickDriver, task)
