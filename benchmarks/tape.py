@@ -81,7 +81,12 @@ def backtest(folder: Path) -> dict[str, object]:
     import hftd
 
     result = hftd.backtest(
-        folder / "joiner.py", folder / "trades.parquet", cash=10_000_000, queue="back", latency="constant:5ms"
+        folder / "joiner.py",
+        folder / "trades.parquet",
+        cash=10_000_000,
+        queue="back",
+        latency="constant:5ms",
+        max_drawdown=10_000_000,  # a limit that halts would be left to the plain driver
     )
     return {name: result.summary[name] for name in ("ticks", "fills", "sessions", "driver", "why")}
 
