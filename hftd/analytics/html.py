@@ -4,9 +4,8 @@ All text that comes from models, symbols and brokers passes `escape`, here or in
 """
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
-from itertools import chain
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from hftd.analytics.report import ModelPart, OrderRow, Report, SymbolPart
 from hftd.analytics.shown import EXECUTION_ROWS, FIGURE_ROWS, LOG_HEAD, SHADOW_HEAD, Row, columns_of, shadow_cells
 from hftd.analytics.style import STYLE
 from hftd.analytics.svg import TITLED_MAX, Mark, line_chart, price_chart
+from hftd.domain.convert import SECOND_NS
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 LISTED_MAX = 20_000
@@ -212,9 +212,7 @@ def _log(report: Report) -> str:
     listed = report.orders[-LISTED_MAX:]
     link = _download(report) if len(listed) == len(report.orders) else f"the last {LISTED_MAX:,} of them"
     names = shown.names_of(report)
-    rows = "".join(
-        chain.from_iterable(_order(row, names.get((row.model, row.fingerprint), row.model)) for row in listed)
-    )
+    rows = "".join(_order(row, names.get((row.model, row.fingerprint), row.model)) for row in listed)
     return (
         f"<section><h2>Orders <small>{len(report.orders):,}, New York time {link}</small></h2>"
         f'<table class="log"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></section>'
@@ -227,10 +225,13 @@ def _download(report: Report) -> str:
     return f'<a class="download" download="{name}" href="data:text/csv;base64,{data}">as CSV</a>'
 
 
-def _order(row: OrderRow, model: str) -> Iterable[str]:
+def _order(row: OrderRow, model: str) -> str:
     notional = shown.dollars(row.notional) if row.notional else shown.NOTHING
     numbers = (shown.quantity(row.quantity), shown.price(row.price), notional, shown.dollars(row.cash))
-    yield f'<tr><td title="{escape(row.client_order_id)}">{shown.new_york(row.time_ns):%Y-%m-%d %H:%M:%S}</td>'
-    yield f'<td>{escape(row.symbol)}</td><td class="{escape(row.action)}">{escape(row.action)}</td>'
-    yield "".join(f"<td class=n>{number}</td>" for number in (*numbers, shown.dollars(row.equity)))
-    yield f"<td>{escape(row.status)}</td><td>{escape(model)}</td><td>{escape(row.reason)}</td></tr>"
+    texts = (row.status, model, row.reason)
+    return (
+        f'<tr><td title="{escape(row.client_order_id)}">{shown.second_of(row.time_ns // SECOND_NS)}</td>'
+        f'<td>{escape(row.symbol)}</td><td class="{escape(row.action)}">{escape(row.action)}</td>'
+        f"<td class=n>{'</td><td class=n>'.join((*numbers, shown.dollars(row.equity)))}</td>"
+        f"<td>{'</td><td>'.join(map(escape, texts))}</td></tr>"
+    )

@@ -6,10 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import lru_cache
 
 from hftd.analytics.report import ModelPart, OrderRow, Report, ShadowRow
 from hftd.calendar import NEW_YORK
-from hftd.domain.convert import datetime_of, rfc3339_of
+from hftd.domain.convert import SECOND_NS, datetime_of, rfc3339_of
 
 NOTHING = "–"
 """Stands where there is no such figure."""
@@ -86,6 +87,12 @@ def price(value: Number) -> str:
 def new_york(time_ns: int) -> datetime:
     """The exchange's own time."""
     return datetime_of(time_ns).astimezone(NEW_YORK)
+
+
+@lru_cache(1)
+def second_of(time_s: int) -> str:
+    """A second since 1970 UTC as the exchange's own date and time; in a log one often follows upon itself."""
+    return f"{new_york(time_s * SECOND_NS):%Y-%m-%d %H:%M:%S}"
 
 
 Row = tuple[str, Callable[[ModelPart], str]]
