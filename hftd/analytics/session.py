@@ -230,11 +230,13 @@ class SessionStory:
         if len(self.engine.orders) > len(self.orders):
             reasons = {one.order.client_order_id: one.reason for one in out if isinstance(one, commands.SubmitOrder)}
             self._enter_new(reasons, now_ns)
-        late = isinstance(event, events.OrderReported) and event.report.client_order_id not in self._open
-        for id in list(self._open):
+        changed = dict.fromkeys(self._open)
+        if isinstance(event, events.OrderReported) and event.report.client_order_id in self.orders:
+            changed[event.report.client_order_id] = None  # one that is over may be filled late
+        for id in changed:
             self._bring_up(id, event.time_ns, now_ns)
         if isinstance(event, events.OrderReported):
-            self._take_report(event.report, now_ns, late=late)
+            self._take_report(event.report)
 
     def _enter_new(self, reasons: Mapping[str, str], now_ns: int) -> None:
         known = self.engine.orders
@@ -264,14 +266,11 @@ class SessionStory:
         if state.status.is_terminal:
             self._open.pop(id, None)
 
-    def _take_report(self, report: ExecutionReport, now_ns: int, *, late: bool) -> None:
-        """A `late` one is of an order that was over already, and may be filled all the same."""
+    def _take_report(self, report: ExecutionReport) -> None:
         order = self.orders.get(report.client_order_id)
         if order is None:
             self.counts["foreign_reports"] += 1
             return
-        if late:
-            self._bring_up(report.client_order_id, report.time_ns, now_ns)
         order.reconciled |= report.reconciled
         if report.kind is ReportKind.REJECTED:
             order.problem = report.reason or "no reason given"

@@ -27,7 +27,7 @@ from hftd.domain.session import Session
 from hftd.engine.admission import Admission
 from hftd.engine.carried import Carried, carried_of
 from hftd.engine.engine import Engine
-from hftd.engine.state import RunningModel
+from hftd.engine.state import RunningModel, call_hook
 from hftd.engine.tally import FILLS, Tally
 from hftd.errors import ModelError
 from hftd.exchange.market.agenda import Turn
@@ -45,7 +45,7 @@ from hftd.exchange.venue.orders import Changes
 from hftd.exchange.venue.refusals import Refusal
 from hftd.exchange.venue.settings import VenueSettings
 from hftd.exchange.venue.translate import first_word, new_order_of, report_of
-from hftd.model.contract import intents_of, overrides
+from hftd.model.contract import overrides
 from hftd.model.load import sentence_of
 
 LEAD_NS = MINUTE_NS
@@ -257,8 +257,7 @@ class PlainDriver:
 
     def _call(self, running: RunningModel, sequence: int, name: str, arguments: tuple[Any, ...]) -> Iterable[Intent]:
         try:
-            answer = running.hooks[name](*arguments)
-            return () if answer is None else intents_of(answer)
+            return call_hook(running, sequence, name, arguments)
         except ModelError as error:
             raise ModelError(f"{self.task.subject.path}: {name} {error}") from error
         except (Exception, SystemExit) as error:
