@@ -21,7 +21,7 @@ from hftd.backtest.task import Task
 from hftd.calendar import Calendar
 from hftd.domain.convert import MINUTE_NS, TICKS_PER_DOLLAR, decimal_of
 from hftd.domain.events import BarReceived, PortfolioCarried, SymbolHalted
-from hftd.domain.intents import Target, Want
+from hftd.domain.intents import Measure, Target, Want
 from hftd.domain.market import Bar
 from hftd.domain.orders import OrderType, Side, TimeInForce
 from hftd.domain.session import Session
@@ -35,6 +35,8 @@ from hftd.model.contract import Model, overrides
 from hftd.model.load import sentence_of
 
 CHUNK_BARS = 2**16
+SHARES_MAX = 10**9
+"""No venue takes a larger order, and no product of it leaves 64 bits."""
 HOOKS_NOT_COVERED = ("on_quote", "on_trade", "on_order", "on_fill", "on_timer")
 NOT_COVERED = {
     Error.MONEY: "an order came near to the account's buying power",
@@ -136,11 +138,17 @@ class LeanDriver:
         if type(answer) is Want:
             if answer.type is not OrderType.MARKET or answer.time_in_force is not TimeInForce.DAY:
                 raise NotCovered(f"{answer.type} orders, {answer.time_in_force}")
+            if answer.exits is not None:
+                raise NotCovered(f"{answer.order_class} orders")
             amount = answer.quantity if answer.side is Side.BUY else -answer.quantity
         elif type(answer) is Target:
             kind, amount = kernel.TARGET, answer.quantity
         else:
             raise NotCovered("several intents at once, or others than buy, sell and target")
+        if answer.measure is not Measure.SHARES:
+            raise NotCovered(f"orders in {answer.measure}")
+        if not abs(amount) <= SHARES_MAX:
+            raise NotCovered(f"orders of more than {SHARES_MAX:,} shares")
         shares = int(amount)
         if shares != amount or answer.symbol != self.symbol:
             raise NotCovered("fractions of a share, or another symbol")

@@ -127,6 +127,12 @@ def test_a_loss_halts_for_the_session_and_a_drawdown_for_good() -> None:
         (buy(5, "SPY", limit=10), "limit orders"),
         ([buy(5, "SPY"), sell(3, "SPY")], "several intents"),
         (buy("0.5", "SPY"), "fractions"),
+        (buy(symbol="SPY", dollars=1000), "orders in dollars"),
+        (buy(symbol="SPY", equity=1), "orders in equity"),
+        (target("SPY", dollars=5000), "orders in dollars"),
+        (target("SPY", equity=1), "orders in equity"),
+        (buy(5, "SPY", take_profit=900, stop_loss=1), "bracket orders"),
+        (buy(10**30, "SPY"), "more than 1,000,000,000 shares"),
         (buy(90_000, "SPY"), "buying power"),
     ],
 )
