@@ -15,7 +15,7 @@ import structlog
 from hftd.broker.base import Broker
 from hftd.clock import Clock
 from hftd.domain.account import Position
-from hftd.domain.commands import CancelOrder, SubmitOrder
+from hftd.domain.commands import CancelOrder
 from hftd.domain.convert import decimal_of, text_of
 from hftd.domain.events import OrderReported, PositionAdopted, TradingHalted
 from hftd.domain.orders import BrokerOrder, ExecutionReport
@@ -34,7 +34,7 @@ from hftd.live.reconcile import (
     position_differences,
     stray_orders,
 )
-from hftd.live.recovery import last_begun, reviewed
+from hftd.live.recovery import Decided, last_begun, reviewed
 from hftd.live.trader import Trader
 
 log = structlog.get_logger()
@@ -66,11 +66,11 @@ class CatchUp:
         self._is_stopping = is_stopping
 
     async def with_orders(
-        self, trader: Trader, unanswered: Mapping[str, SubmitOrder], besides: Container[str] = ()
+        self, trader: Trader, unanswered: Mapping[str, Decided], besides: Container[str] = ()
     ) -> None:
         """Ask what became of each order that we believe to be working, `besides` some (client order ids).
 
-        `unanswered` are those that may yet be sent.
+        `unanswered` are those that may yet be sent, unless the broker takes so long to answer that they are too old.
         """
         for order in trader.engine.unsettled:
             id = order.request.client_order_id
@@ -83,9 +83,11 @@ class CatchUp:
                 return  # what waits for the journal has not been counted
             if found is None and is_under_way:
                 continue  # it may not have been there yet; whoever sends it will tell
-            difference = difference_of(order, found, fresh=id in unanswered)
+            unsent = unanswered.get(id)
+            fresh = unsent is not None and not trader.is_late(unsent.time_ns)
+            difference = difference_of(order, found, fresh=fresh)
             if difference is not None:
-                self._close(trader, order, found, difference, unanswered.get(id))
+                self._close(trader, order, found, difference, unsent)
 
     def _close(
         self,
@@ -93,14 +95,14 @@ class CatchUp:
         order: OrderState,
         found: BrokerOrder | None,
         difference: Difference,
-        unsent: SubmitOrder | None,
+        unsent: Decided | None,
     ) -> None:
         id, answer = order.request.client_order_id, ANSWERS[difference]
         log.info("order.reconciled", id=id, found=str(difference), answer=str(answer))
         if answer is Answer.SEND and unsent is not None:
             log.info("order.sent_after_restart", id=id)
             crash_point("reconcile.resending")
-            trader.send(unsent)
+            trader.send(unsent.command, unsent.time_ns)
         if difference is Difference.CONTRADICTED and found is not None:
             return self._contradicted(trader, order, found)
         for report in missing_reports(order, found, self._clock.now_ns()) if answer is not Answer.SEND else ():

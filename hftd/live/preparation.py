@@ -11,8 +11,7 @@ from hftd.broker.base import Broker
 from hftd.calendar import Calendar
 from hftd.clock import Clock
 from hftd.domain.account import Account
-from hftd.domain.commands import Command, SubmitOrder
-from hftd.domain.convert import SECOND_NS
+from hftd.domain.commands import Command
 from hftd.domain.events import Event, PortfolioCarried
 from hftd.domain.session import Session
 from hftd.engine.engine import Engine
@@ -28,7 +27,7 @@ from hftd.live.feed import FeedKeeper
 from hftd.live.measures import Histogram
 from hftd.live.plan import Plan
 from hftd.live.pump import Pump
-from hftd.live.recovery import Recovered, check_account, recover
+from hftd.live.recovery import Decided, Recovered, check_account, recover
 from hftd.live.standing import Standing
 from hftd.live.telling import Telling
 from hftd.live.trader import Trader
@@ -110,10 +109,8 @@ class Preparation:
         if await self._catch_up.with_last_session(self.plan.state, self.plan.run_id, before):
             self._standing.read()
 
-    def _make_trader(
-        self, session: Session, account: Account, *, counted: bool
-    ) -> tuple[Trader, dict[str, SubmitOrder]]:
-        """The trader of `session`, and the orders that may not have been sent before a restart and are still fresh."""
+    def _make_trader(self, session: Session, account: Account, *, counted: bool) -> tuple[Trader, dict[str, Decided]]:
+        """The trader of `session`, and the orders that may not have been sent before a restart."""
         journal = self._open_journal(session, account)
         carried = self._standing.carried
         begun = self._beginning_of(journal)
@@ -139,8 +136,7 @@ class Preparation:
         else:
             trader.remark("session.recovered", f"after {len(recovered.steps)} events")
         self._standing.begin(trader)
-        fresh_ns = int(self.plan.late_after_s * self._clock.speed * SECOND_NS)
-        return trader, recovered.unanswered(self._clock.now_ns() - fresh_ns)
+        return trader, recovered.unanswered()
 
     def _open_journal(self, session: Session, account: Account) -> Journal:
         check_account(self.plan.state, account.account_id)

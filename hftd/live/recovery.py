@@ -11,6 +11,7 @@ from datetime import date
 from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 
@@ -51,6 +52,13 @@ NO_LIMITS = Limits(
 """Nothing is forbidden, and the drawdown is watched all the same."""
 
 
+class Decided(NamedTuple):
+    """An order, and when it was decided (nanoseconds UTC)."""
+
+    time_ns: int
+    command: SubmitOrder
+
+
 @dataclass(frozen=True)
 class Recovered:
     """An engine that knows its session so far; `steps` is what it knows."""
@@ -59,12 +67,16 @@ class Recovered:
     guard: Guard
     steps: Sequence[Step]
 
-    def unanswered(self, since_ns: int) -> dict[str, SubmitOrder]:
-        """Orders decided at or after `since_ns` of which no word has come, by client order id."""
-        recent = (commands for event, commands in self.steps if event.time_ns >= since_ns)
-        submitted = (command for commands in recent for command in commands if isinstance(command, SubmitOrder))
-        by_id = {command.order.client_order_id: command for command in submitted}
-        return {id: command for id, command in by_id.items() if self.engine.orders[id].status is OrderStatus.UNSENT}
+    def unanswered(self) -> dict[str, Decided]:
+        """Orders of which no word has come, by client order id."""
+        submitted = (
+            Decided(event.time_ns, command)
+            for event, commands in self.steps
+            for command in commands
+            if isinstance(command, SubmitOrder)
+        )
+        by_id = {decided.command.order.client_order_id: decided for decided in submitted}
+        return {id: decided for id, decided in by_id.items() if self.engine.orders[id].status is OrderStatus.UNSENT}
 
 
 def steps_of(journal: Reader) -> list[Step]:

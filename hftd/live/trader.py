@@ -116,11 +116,11 @@ class Trader:
     def take_market(self, data: MarketData, source: str, received_ns: int, *, late: bool = False) -> None:
         """Step a bar, quote or trade; whether it is late is decided here, once."""
         if isinstance(data, Bar):
-            self._take_bar(data, source, received_ns, late=late or self._is_late(data.known_at_ns))
+            self._take_bar(data, source, received_ns, late=late or self.is_late(data.known_at_ns))
         elif isinstance(data, Quote):
-            self.take(QuoteReceived(data, late or self._is_late(data.time_ns)), source, received_ns)
+            self.take(QuoteReceived(data, late or self.is_late(data.time_ns)), source, received_ns)
         else:
-            self.take(TradeReceived(data, late or self._is_late(data.time_ns)), source, received_ns)
+            self.take(TradeReceived(data, late or self.is_late(data.time_ns)), source, received_ns)
 
     def _take_bar(self, bar: Bar, source: str, received_ns: int, *, late: bool) -> None:
         if self.has_seen(bar):
@@ -146,7 +146,8 @@ class Trader:
         elif isinstance(event, PrintQuarantined):
             self._bars_seen.add((event.symbol, event.bar_time_ns))
 
-    def _is_late(self, known_at_ns: int) -> bool:
+    def is_late(self, known_at_ns: int) -> bool:
+        """Whether what was known then is too old to be acted on."""
         return (self._clock.now_ns() - known_at_ns) / SECOND_NS / self._clock.speed > self._late_after_s
 
     # -- one step ------------------------------------------------------------------------------------------------
@@ -186,7 +187,7 @@ class Trader:
         if timer is not None and timer is not event and type(timer) is not type(event):
             self._waiting.appendleft((timer, "timer", timer.time_ns))
             return
-        if self.blocked and isinstance(event, BarReceived) and self._is_late(event.time_ns):
+        if self.blocked and isinstance(event, BarReceived) and self.is_late(event.time_ns):
             event = replace(event, late=True)  # it has waited for the disk
         self.journal.append_event(event, received_ns, source)
         crash_point("event.appended")
@@ -216,16 +217,16 @@ class Trader:
         for fault in self._guard.take_faults(event.time_ns):
             self._waiting.appendleft((fault, "guard", self._clock.now_ns()))
 
-    def send(self, command: Command) -> None:
-        """Send what was decided in the last step: at once, or not at all."""
-        decided_ns = self._stepped_ns
+    def send(self, command: Command, decided_ns: int | None = None) -> None:
+        """Send what was decided in the last step, or before a restart: at once, or not at all."""
+        decided_ns = self._stepped_ns if decided_ns is None else decided_ns
         self.sender.send(command, lambda: self._objection(command, decided_ns))
 
     def _objection(self, command: Command, decided_ns: int) -> str | None:
         """Why an order that was decided then must not leave now."""
         if self._clock.now_ns() >= self.engine.session.close_ns:
             return "the market has closed"
-        if self._is_late(decided_ns):
+        if self.is_late(decided_ns):
             return "it has waited too long"
         return self.engine.objection_to(command.order.client_order_id) if isinstance(command, SubmitOrder) else None
 

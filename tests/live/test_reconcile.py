@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from hftd.clock import ManualClock
 from hftd.domain.account import Position
 from hftd.domain.commands import CancelOrder, SubmitOrder
-from hftd.domain.convert import MINUTE_NS
+from hftd.domain.convert import MINUTE_NS, SECOND_NS
 from hftd.domain.events import Event, OrderReported, PortfolioCarried, PositionAdopted, SessionOpened, TradingHalted
 from hftd.domain.intents import buy, cancel
 from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderRequest, OrderStatus, ReportKind, Side
@@ -24,7 +24,7 @@ from hftd.journal import Journal
 from hftd.live.catching_up import CatchUp, once
 from hftd.live.guard import Guard
 from hftd.live.reconcile import ANSWERS, Answer, Difference
-from hftd.live.recovery import Step, steps_of
+from hftd.live.recovery import Decided, Step, steps_of
 from hftd.live.trader import Trader
 from hftd.model.contract import Answer as Wish
 from tests.engine.engine_world import OPEN_NS, RUN_ID, SESSION, WIDE, bar_event, running, toy
@@ -32,19 +32,23 @@ from tests.live.walking import Walk
 
 D = Decimal
 NOW_NS = OPEN_NS + 3 * MINUTE_NS
+LATE_AFTER_S = 200
 PRICE = D(100)
 
 
 class Books:
     """A broker's books, written by hand; it notes what it is asked to do."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock = clock
+        self.answers_after_s = self.submits_after_s = 0
         self.found: dict[str, BrokerOrder] = {}
         self.held: list[Position] = []
         self.submitted: list[str] = []
         self.canceled: list[str] = []
 
     async def order(self, client_order_id: str) -> BrokerOrder | None:
+        self._clock.advance_to(self._clock.now_ns() + self.answers_after_s * SECOND_NS)
         return self.found.get(client_order_id)
 
     async def orders(self) -> list[BrokerOrder]:
@@ -55,6 +59,7 @@ class Books:
 
     async def submit(self, order: OrderRequest) -> ExecutionReport:
         self.submitted.append(order.client_order_id)
+        self._clock.advance_to(self._clock.now_ns() + self.submits_after_s * SECOND_NS)
         return ExecutionReport(ReportKind.ACCEPTED, order.client_order_id, NOW_NS, "b-1")
 
     async def cancel(self, client_order_id: str) -> ExecutionReport:
@@ -66,7 +71,8 @@ class Case:
     """A session with a model that wishes for `wishes`, bar by bar, after a restart; its broker, and what came of it."""
 
     def __init__(self, path: Path, *wishes: Wish) -> None:
-        self.books, self.clock, left = Books(), ManualClock(NOW_NS), list(wishes)
+        self.clock, left = ManualClock(NOW_NS), list(wishes)
+        self.books = Books(self.clock)
         engine = Engine(SESSION, [running(toy(lambda bar: left.pop(0) if left else None))], WIDE, RUN_ID)
         broker: Any = self.books
         self.journal = Journal.open(path, SESSION, RUN_ID)
@@ -79,7 +85,7 @@ class Case:
             Tally(),
             deliver=lambda report: None,
             answered=lambda: None,
-            late_after_s=1e9,
+            late_after_s=LATE_AFTER_S,
         )
         self.trader.sender.send = lambda command, objection: None  # type: ignore[method-assign]
         self.take(PortfolioCarried(OPEN_NS - MINUTE_NS, D(10**6)), SessionOpened(OPEN_NS, SESSION))
@@ -119,7 +125,9 @@ class Case:
         """Ask about everything; the events that came of it, but for remarks."""
         self._before = self.trader.engine.sequence
         with capture_logs() as self.told:
-            await self.catch_up.with_orders(self.trader, {self.id: self.order} if fresh else {})
+            await self.catch_up.with_orders(
+                self.trader, {self.id: Decided(self.clock.now_ns(), self.order)} if fresh else {}
+            )
             await self.catch_up.with_strangers(self.trader)
             self.by_hand = await self.catch_up.with_positions(self.trader, adopt=adopt)
             await self.trader.sender.settle()
@@ -167,6 +175,23 @@ async def test_fresh_an_intent_without_acknowledgement_is_sent_once_under_its_id
 async def test_stale_an_intent_that_is_too_old_is_recorded_as_rejected(bought: Case) -> None:
     assert reports_of(await bought.reconcile()) == [(ReportKind.REJECTED, D(0))]
     assert (bought.found, bought.books.submitted) == ([("stale", "record")], [])
+
+
+async def test_stale_too_is_what_grows_old_while_the_broker_is_asked(bought: Case) -> None:
+    bought.books.answers_after_s = LATE_AFTER_S + 1
+    assert reports_of(await bought.reconcile(fresh=True)) == [(ReportKind.REJECTED, D(0))]
+    assert (bought.found, bought.books.submitted) == ([("stale", "record")], [])
+
+
+async def test_what_grows_old_behind_another_order_after_a_restart_is_not_sent(tmp_path: Path) -> None:
+    case = Case(tmp_path / "j.sqlite", buy(5, "SPY", limit=100), buy(5, "SPY", limit=99))
+    first, second = (command for _, command in case.journal.commands() if isinstance(command, SubmitOrder))
+    case.books.submits_after_s = LATE_AFTER_S + 1
+    decided = {order.order.client_order_id: Decided(NOW_NS, order) for order in (first, second)}
+    await case.catch_up.with_orders(case.trader, decided)
+    await case.trader.sender.settle()
+    assert case.books.submitted == [first.order.client_order_id]
+    case.journal.close()
 
 
 async def test_unanswered_an_order_that_arrived_is_recorded_as_accepted(bought: Case) -> None:
