@@ -1,5 +1,6 @@
 """What one session hands on to the next: live, replay and backtest carry the same."""
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import floor
@@ -17,6 +18,15 @@ class Carried:
     prices: dict[str, float] = field(default_factory=dict)
     halts: tuple[Halt, ...] = ()
     standings: tuple[CarriedStanding, ...] = ()
+
+    @property
+    def shares(self) -> dict[str, Decimal]:
+        """What all models together hold, signed, by symbol; of shadows nothing."""
+        held: defaultdict[str, Decimal] = defaultdict(Decimal)
+        for position in self.positions:
+            if not position.shadow:
+                held[position.symbol] += position.quantity
+        return {symbol: quantity for symbol, quantity in held.items() if quantity}
 
     def into(self, time_ns: int, cash: Decimal) -> PortfolioCarried:
         """The first event of the next session."""

@@ -382,5 +382,5 @@ class Daemon:
         return lifted
 
     def _outcome(self) -> Outcome:
-        positions, cash, equity = self._closing or ({}, Decimal(0), Decimal(0))
+        positions, cash, equity = self._closing or (self._standing.carried.shares, None, None)
         return Outcome(self.tally, positions, cash, equity, sum(self._profits.values(), Decimal(0)))

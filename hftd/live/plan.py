@@ -42,10 +42,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What it came to when the daemon ended. Money in dollars, positions in shares."""
+    """What it came to when the daemon ended. Money in dollars, positions in shares by our own journals. Cash and equity
+    are None when the broker was not asked, because it ended before a session was prepared."""
 
     tally: Tally
     positions: dict[str, Decimal]
-    cash: Decimal
-    equity: Decimal
+    cash: Decimal | None
+    equity: Decimal | None
     profit: Decimal

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -292,12 +293,12 @@ def counts_of(tally: Tally) -> dict[str, Any]:
 
 
 def summary_of(outcome: Outcome) -> dict[str, Any]:
-    """The run in one JSON object. Money in dollars, positions in shares."""
+    """The run in one JSON object. Money in dollars, positions in shares; null is what nobody has asked for."""
     return {
         **counts_of(outcome.tally),
         "position": {symbol: number(quantity) for symbol, quantity in outcome.positions.items()},
-        "cash": number(outcome.cash),
-        "equity": number(outcome.equity),
+        "cash": None if outcome.cash is None else number(outcome.cash),
+        "equity": None if outcome.equity is None else number(outcome.equity),
         "pnl": number(outcome.profit),
         "slippage": number(outcome.tally.slippage),
     }
@@ -314,12 +315,16 @@ def summary_text(outcome: Outcome) -> str:
         ("orders", f"{tally.orders}{_besides(tally.refused, 'more refused by risk')}"),
         ("fills", f"{tally.fills}{_besides(tally.rejected, 'orders rejected')}"),
         ("position", positions or "flat"),
-        ("cash", f"{cents(outcome.cash):,}"),
-        ("equity", f"{cents(outcome.equity):,}"),
+        ("cash", _asked(outcome.cash)),
+        ("equity", _asked(outcome.equity)),
         ("P&L", f"{cents(outcome.profit):+,}"),
         ("slippage", f"{cents(tally.slippage):,}"),
     ]
     return "\n".join(f"{name:10} {value}" for name, value in rows)
+
+
+def _asked(dollars: Decimal | None) -> str:
+    return "not asked for: no session was prepared" if dollars is None else f"{cents(dollars):,}"
 
 
 def _besides(count: int, what: str) -> str:

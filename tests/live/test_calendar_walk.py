@@ -20,6 +20,7 @@ from hftd.domain.events import (
 )
 from hftd.domain.orders import OrderStatus
 from hftd.live.recovery import Step
+from hftd.live.run import summary_of, summary_text
 from tests.live.walking import Walk, at, days_of, sessions_of, utc
 
 
@@ -126,6 +127,16 @@ async def test_what_is_kept_overnight_is_carried_over_a_holiday(tmp_path: Path):
     assert carried.quantity and carried.symbol == "SPY"
     assert second.cash != first.cash
     assert len(walk.logged("account.agrees")) == 2
+
+
+async def test_stopped_before_a_session_it_says_what_it_holds_and_claims_no_money(tmp_path: Path):
+    walk = Walk(tmp_path, "2026-11-25 06:00", flatten_minutes=None)
+    first = await walk.live(until="2026-11-25 20:00")
+    again = await walk.live(until="2026-11-26 20:00")
+    assert first.cash is not None and first.positions
+    assert (again.positions, again.cash, again.equity) == (first.positions, None, None)
+    assert "cash       not asked for" in summary_text(again) and "position   SPY " in summary_text(again)
+    assert summary_of(again)["cash"] is None
 
 
 async def test_a_restart_in_mid_session_and_in_the_night_doubles_nothing(tmp_path: Path):
