@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -149,16 +150,19 @@ def _done(broker: "SimulatedBroker") -> Callable[[int], None]:
 
 
 async def _patient_speed_of(url: str, keys: Keys, notifier: Notifier) -> float:
-    """The same, from an exchange that may be away and is then waited for: nothing of ours needs mending."""
-    while True:
+    """The same, from an exchange that may be away and is then waited for: nothing of ours needs mending. The longer it
+    is away, the more seldom that is told."""
+    for attempt in count(1):
         try:
             return await _speed_of(url, keys)
         except BrokerUnavailable as error:
             notifier.ready()
             notifier.status(f"waiting for the broker: {error}")
             notifier.watchdog()
-            log.warning("broker.unreachable", error=str(error), again_in=f"{ASK_AGAIN_S:g} s")
+            if attempt.bit_count() == 1:
+                log.warning("broker.unreachable", attempt=attempt, error=str(error), again_in=f"{ASK_AGAIN_S:g} s")
             await asyncio.sleep(ASK_AGAIN_S)
+    raise AssertionError("it is asked again for ever")
 
 
 async def _speed_of(url: str, keys: Keys) -> float:

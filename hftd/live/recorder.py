@@ -138,6 +138,8 @@ class Recorder(Service):
             await asyncio.sleep(WRITE_EVERY_S)
             if self._waiting_count:
                 await self.write()
+            if len(self._segments) > 1:  # another day has begun
+                await self.finish()
 
     def _write(self, waiting: Waiting) -> None:
         for day, tables in waiting.items():
