@@ -6,6 +6,7 @@ data becomes a Decimal by its shortest text, so that 271.34 is exactly 271.34; t
 
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
 
 SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
@@ -19,14 +20,22 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def decimal_of(value: str | int | float | Decimal) -> Decimal:
-    """`value` as an exact Decimal; a float by its shortest text. Raises ValueError unless it is a finite number."""
+    """`value` as an exact Decimal; a float by its shortest text, a number of numpy's as Python's. Raises ValueError
+    unless it is a finite number."""
     try:
-        number = value if isinstance(value, Decimal) else Decimal(repr(value) if isinstance(value, float) else value)
+        number = value if isinstance(value, Decimal) else Decimal(_exact(value))
     except ArithmeticError as error:
         raise ValueError(f"{value!r} is not a number") from error
     if not number.is_finite():
         raise ValueError(f"{value!r} is not a finite number")
     return number
+
+
+def _exact(value: Any) -> str | int:
+    """What Decimal takes over exactly."""
+    if isinstance(value, float):
+        return float.__repr__(value)  # numpy's own would name its type
+    return value if isinstance(value, str | int) else _exact(value.item()) if hasattr(value, "item") else value
 
 
 def text_of(number: Decimal) -> str:

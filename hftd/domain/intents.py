@@ -143,7 +143,9 @@ def target(
     """Hold `quantity` shares, `dollars` worth, or a part of the model's `equity`, negative for short: the engine sends
     the difference as a market order. Raises ValueError unless exactly one of the three is given."""
     measure, amount = _measured(f"target({symbol!r})", quantity, dollars, equity)
-    return Target(symbol=symbol, quantity=amount, reason=reason, measure=measure, fractional=fractional)
+    return Target(
+        symbol=_text(symbol), quantity=amount, reason=_text(reason), measure=measure, fractional=bool(fractional)
+    )
 
 
 def protect(
@@ -160,7 +162,7 @@ def protect(
     first; one of the two will do. Raises ValueError for neither."""
     exits = Exits(_price(take_profit), _price(stop_loss), _price(stop_loss_limit))
     _check_exits(f"protect({symbol!r})", exits, TimeInForce(time_in_force))
-    return Protect(symbol, exits, _price(quantity), TimeInForce(time_in_force), reason)
+    return Protect(_text(symbol), exits, _price(quantity), TimeInForce(time_in_force), _text(reason))
 
 
 def cancel(symbol: str = "", *, order: str | Named = "", reason: str = "") -> Cancel:
@@ -169,7 +171,7 @@ def cancel(symbol: str = "", *, order: str | Named = "", reason: str = "") -> Ca
     name = order if isinstance(order, str) else order.client_order_id
     if bool(symbol) == bool(name):
         raise ValueError("cancel: expected a symbol, or an order")
-    return Cancel(symbol=symbol, reason=reason, client_order_id=name)
+    return Cancel(symbol=_text(symbol), reason=_text(reason), client_order_id=_text(name))
 
 
 # Reading the words ---------------------------------------------------------------------------------------------------
@@ -199,7 +201,7 @@ def _want(side: Side, quantity: Number | None, symbol: str, terms: Terms) -> Wan
         _check_exits(call, exits, time_in_force)
     return Want(
         side=side,
-        symbol=symbol,
+        symbol=_text(symbol),
         quantity=amount,
         type=_type_of(call, terms),
         time_in_force=time_in_force,
@@ -210,8 +212,8 @@ def _want(side: Side, quantity: Number | None, symbol: str, terms: Terms) -> Wan
         exits=exits if has_exits else None,
         order_class=exits.order_class if has_exits else OrderClass.SIMPLE,
         measure=measure,
-        fractional=terms.get("fractional", False),
-        reason=terms.get("reason", ""),
+        fractional=bool(terms.get("fractional", False)),
+        reason=_text(terms.get("reason", "")),
     )
 
 
@@ -241,3 +243,11 @@ def _check_exits(call: str, exits: Exits, time_in_force: TimeInForce) -> None:
 
 def _price(value: Number | None) -> Decimal | None:
     return None if value is None else decimal_of(value)
+
+
+def _text(given: object) -> str:
+    """What a model gives for words, a number or nothing at all included, as text that the journal can hold and read
+    back."""
+    if type(given) is str and given.isascii():
+        return given
+    return "" if given is None else str(given).encode("utf-8", "replace").decode()

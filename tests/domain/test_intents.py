@@ -1,5 +1,7 @@
 from decimal import Decimal
 
+import msgspec
+import numpy
 import pytest
 
 from hftd import buy, cancel, protect, sell, target
@@ -28,6 +30,31 @@ def test_an_order_carries_its_time_and_reason():
     want = sell(0.5, "SPY", time_in_force="ioc", reason="why")
     assert (want.side, want.quantity) == (Side.SELL, Decimal("0.5"))
     assert (want.time_in_force, want.reason) == (TimeInForce.IOC, "why")
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (None, ""),
+        (-1.75, "-1.75"),
+        (numpy.float64(0.5), "0.5"),
+        (("up", 3), "('up', 3)"),
+        ("caf\udce9", "caf?"),
+        ("é", "é"),
+    ],
+)
+def test_whatever_a_model_gives_for_a_reason_can_be_journaled_and_read_back(given, kept):
+    intents = (buy(1, "SPY", reason=given), target("SPY", 1, reason=given), cancel("SPY", reason=given))
+    for intent in (*intents, protect("SPY", stop_loss=1, reason=given)):
+        assert intent.reason == kept
+        assert msgspec.json.decode(msgspec.json.encode(intent), type=type(intent)) == intent
+
+
+@pytest.mark.parametrize("five", [numpy.int64(5), numpy.float64(5), numpy.float32(5)], ids=lambda five: five.dtype.name)
+def test_numbers_and_names_may_be_those_of_numpy(five):
+    want = buy(five, numpy.str_("SPY"), limit=five, fractional=numpy.bool_(False))
+    assert want == buy(5, "SPY", limit=5)
+    assert msgspec.json.decode(msgspec.json.encode(want), type=Want) == want
 
 
 def test_an_amount_may_be_dollars_or_a_part_of_the_equity():
