@@ -215,7 +215,7 @@ def _channel() -> socket.socket:
 
 
 def _journal_field(key: str, value: str) -> bytes:
-    body = value.encode()
+    body = value.encode("utf-8", "replace")  # a log must not end what it tells of
     if b"\n" in body:
         return key.encode() + b"\n" + len(body).to_bytes(8, "little") + body + b"\n"
     return key.encode() + b"=" + body + b"\n"

@@ -74,6 +74,8 @@ def test_the_systemd_journal_gets_fields_priority_and_the_whole_traceback(
         except ValueError:
             structlog.get_logger().exception("model.faulted", model="toy")
         message = journald.recv(65_536)
+        structlog.get_logger().warning("broker.unreachable", error="half a character: \udce9")
+        assert b"HFTD_ERROR=half a character: ?\n" in journald.recv(65_536)
     assert b"PRIORITY=3\n" in message and b"HFTD_EVENT=model.faulted\n" in message and b"HFTD_MODEL=toy\n" in message
     name, length, text = message[:8], int.from_bytes(message[8:16], "little"), message[16:]
     assert name == b"MESSAGE\n"

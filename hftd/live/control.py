@@ -87,7 +87,7 @@ class ControlServer:
 
     async def _answer(self, line: bytes) -> dict[str, Any]:
         try:
-            asked = json.loads(line)
+            asked = _read(line)
             answer = self._answers[asked.pop("ask")]
         except (ValueError, TypeError, KeyError, AttributeError):
             return {"error": f'expected {{"ask": NAME}} with one of {", ".join(sorted(self._answers))}'}
@@ -100,6 +100,12 @@ class ControlServer:
             return {"answer": await given if inspect.isawaitable(given) else given}
         except HftdError as error:
             return {"error": str(error)}
+
+
+def _read(line: bytes) -> Any:
+    """What a line asks. What no UTF-8 has, such as the halves of characters that the arguments of a terminal with
+    another encoding leave, becomes question marks: whatever is answered to is journaled and logged."""
+    return json.loads(json.dumps(json.loads(line), ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def ask_first(paths: Iterable[Path], what: str, within_s: float = TIMEOUT_S, **arguments: Any) -> Any:
@@ -122,6 +128,8 @@ def ask(path: Path, what: str, within_s: float = TIMEOUT_S, **arguments: Any) ->
         raise StateError(f"{path}: this user may not ask the daemon; use sudo, or join the group hftd") from error
     except (TimeoutError, ValueError) as error:
         raise StateError(f"{path}: the daemon did not answer within {within_s:.0f} s; see its log") from error
+    except OSError as error:
+        raise StateError(f"{path}: the daemon was lost before it answered ({error.strerror}); see its log") from error
     if "error" in reply:
         raise StateError(f"the daemon answered: {reply['error']}")
     return reply["answer"]
