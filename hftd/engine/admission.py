@@ -3,6 +3,7 @@
 Judged by price, never by volume, and by what was known at the time:
 
 - malformed: not a finite positive price, or a high and low that do not enclose the rest;
+- misdated: from before 1970, or far ahead of the clock (`misdated`; whoever has a clock tells);
 - from the past: a bar not newer than the last one of its symbol;
 - an excursion: a bar that reaches `bound` (5 %) or more away from the last good close. It is set aside; if it reverts,
   no model ever saw it. If it does not, three bars in a row that each lie within the bound of a common level show that
@@ -17,7 +18,7 @@ from math import isfinite
 
 from hftd.domain.convert import MINUTE_NS
 from hftd.domain.events import BarReceived, Event, PortfolioCarried, PrintQuarantined, SymbolHalted
-from hftd.domain.market import Bar
+from hftd.domain.market import Bar, MarketData
 
 BOUND = 0.05
 """The share of the last good close from which on a price is an excursion."""
@@ -27,6 +28,9 @@ CONSISTENT_BARS = 3
 
 PATIENCE_BARS = 30
 """Bars in a row that are set aside before the market is taken to be as wild as it looks."""
+
+VOLUME_END = 2**63
+"""What no bar's volume reaches."""
 
 NIGHT_NS = 4 * 60 * MINUTE_NS
 """A longer time than this without a bar is taken for a night."""
@@ -66,7 +70,7 @@ class Admission:
         """Take over what was judged before a restart."""
         if isinstance(event, BarReceived):
             self._accept(event.bar, self._known(event.bar), event.late)
-        elif isinstance(event, PrintQuarantined):
+        elif isinstance(event, PrintQuarantined) and not is_misdated(event):
             known = self._symbols.setdefault(event.symbol, _Symbol())
             known.last_bar_ns = max(known.last_bar_ns, event.bar_time_ns)
         elif isinstance(event, PortfolioCarried):
@@ -90,8 +94,8 @@ class Admission:
         prices = (bar.open, bar.high, bar.low, bar.close)
         if not all(isfinite(price) and price > 0 for price in prices):
             return "a price is not a positive number"
-        if bar.high < max(prices) or bar.low > min(prices) or bar.volume < 0:
-            return "high and low do not enclose open and close, or the volume is negative"
+        if bar.high < max(prices) or bar.low > min(prices) or not 0 <= bar.volume < VOLUME_END:
+            return "high and low do not enclose open and close, or the volume is negative or absurd"
         if bar.time_ns <= known.last_bar_ns:
             return "it is from the past"
         return None
@@ -135,6 +139,21 @@ def _split_of(bar: Bar, anchor: float) -> SymbolHalted | None:
     return None
 
 
+def misdated(data: MarketData, now_ns: int) -> PrintQuarantined:
+    """What a print becomes at `now_ns` whose own time cannot be: it would take the session's time with it, and all that
+    came after it would be from the past."""
+    prices = _prices_of(data) if isinstance(data, Bar) else str(data)
+    return PrintQuarantined(now_ns, data.symbol, data.time_ns, "its time is far from now", prices)
+
+
+def is_misdated(event: PrintQuarantined) -> bool:
+    """Whether it was set aside for its time, which says nothing of what came before or after it."""
+    return not 0 <= event.bar_time_ns < event.time_ns
+
+
 def _quarantined(bar: Bar, reason: str) -> PrintQuarantined:
-    prices = f"open {bar.open:g} high {bar.high:g} low {bar.low:g} close {bar.close:g} volume {bar.volume}"
-    return PrintQuarantined(bar.known_at_ns, bar.symbol, bar.time_ns, reason, prices)
+    return PrintQuarantined(bar.known_at_ns, bar.symbol, bar.time_ns, reason, _prices_of(bar))
+
+
+def _prices_of(bar: Bar) -> str:
+    return f"open {bar.open:g} high {bar.high:g} low {bar.low:g} close {bar.close:g} volume {bar.volume}"

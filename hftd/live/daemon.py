@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import structlog
+from msgspec.structs import replace
 
 from hftd.broker.base import (
     Broker,
@@ -228,16 +229,16 @@ class Daemon:
             case MarketMessage() if keeper is not None:
                 await keeper.take(item)
             case ExecutionReport() if trader is not None:
-                trader.take(OrderReported(item), "broker")
+                trader.take(OrderReported(replace(item, time_ns=trader.dated(item.time_ns))), "broker")
             case TradingStatus() if trader is not None:
                 self._follow_status(trader, item)
 
     def _follow_status(self, trader: Trader, status: TradingStatus) -> None:
-        words = status.message or status.code
+        words, time_ns = status.message or status.code, trader.dated(status.time_ns)
         if status.code in HALT_CODES:
-            trader.take(SymbolHalted(status.time_ns, status.symbol, "exchange", status.reason or words), "broker")
+            trader.take(SymbolHalted(time_ns, status.symbol, "exchange", status.reason or words), "broker")
         elif status.code in RESUME_CODES:
-            trader.take(SymbolResumed(status.time_ns, status.symbol), "broker")
+            trader.take(SymbolResumed(time_ns, status.symbol), "broker")
         else:
             log.info("symbol.status", symbol=status.symbol, code=status.code, message=words)
 

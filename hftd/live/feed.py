@@ -65,7 +65,7 @@ class FeedKeeper:
         data = message.data
         # in lockstep the whole of an instant is received at that instant, whenever the sockets delivered it
         received_ns = self._clock.now_ns() if self._in_lockstep else message.received_ns
-        if not isinstance(data, Bar):
+        if not isinstance(data, Bar) or not self._trader.can_be(data.time_ns):
             self._trader.take_market(data, "socket", received_ns)
         elif message.correction:
             self._trader.take(BarCorrected(data), "socket", received_ns)

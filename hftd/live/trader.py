@@ -28,7 +28,7 @@ from hftd.domain.events import (
 )
 from hftd.domain.market import Bar, MarketData, Quote
 from hftd.domain.orders import ExecutionReport
-from hftd.engine.admission import Admission
+from hftd.engine.admission import Admission, is_misdated, misdated
 from hftd.engine.engine import Engine
 from hftd.engine.tally import Tally
 from hftd.errors import StateError
@@ -40,6 +40,9 @@ from hftd.live.sender import Sender
 from hftd.live.story import Story
 
 log = structlog.get_logger()
+
+AHEAD_S = 900.0
+"""Wall seconds ahead of the clock, and of all that was stepped, beyond which a time that the broker tells cannot be."""
 
 ROUNDS_TO_LEAVE = 2
 """Rounds of the event loop until a request is on its socket: aiohttp writes it in a task of its own."""
@@ -115,7 +118,9 @@ class Trader:
 
     def take_market(self, data: MarketData, source: str, received_ns: int, *, late: bool = False) -> None:
         """Step a bar, quote or trade; whether it is late is decided here, once."""
-        if isinstance(data, Bar):
+        if not self.can_be(data.time_ns):
+            self.take(misdated(data, self._clock.now_ns()), source, received_ns)
+        elif isinstance(data, Bar):
             self._take_bar(data, source, received_ns, late=late or self.is_late(data.known_at_ns))
         elif isinstance(data, Quote):
             self.take(QuoteReceived(data, late or self.is_late(data.time_ns)), source, received_ns)
@@ -143,8 +148,18 @@ class Trader:
         self.admission.recall(event)
         if isinstance(event, BarReceived):
             self._bars_seen.add((event.bar.symbol, event.bar.time_ns))
-        elif isinstance(event, PrintQuarantined):
+        elif isinstance(event, PrintQuarantined) and not is_misdated(event):
             self._bars_seen.add((event.symbol, event.bar_time_ns))
+
+    def dated(self, time_ns: int) -> int:
+        """The time that the broker tells of something, or now when that cannot be."""
+        return time_ns if self.can_be(time_ns) else self._clock.now_ns()
+
+    def can_be(self, time_ns: int) -> bool:
+        """Whether it lies not too far ahead of both clock and events: a clock that was set back does not turn live bars
+        into future ones."""
+        now_ns = max(self._clock.now_ns(), self.engine.time_ns)
+        return time_ns >= 0 and (time_ns - now_ns) / SECOND_NS / self._clock.speed <= AHEAD_S
 
     def is_late(self, known_at_ns: int) -> bool:
         """Whether what was known then is too old to be acted on."""

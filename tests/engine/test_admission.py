@@ -10,7 +10,7 @@ import pytest
 from hftd.domain.convert import MINUTE_NS
 from hftd.domain.events import BarReceived, PortfolioCarried, PrintQuarantined, SymbolHalted
 from hftd.domain.market import Bar
-from hftd.engine.admission import PATIENCE_BARS, Admission
+from hftd.engine.admission import PATIENCE_BARS, Admission, misdated
 
 DATA = Path(os.environ.get("HFTD_DATA", "../shared/data"))
 RECORDED = DATA / "bars" / "us_1m_ext_2024-08-23_2024-08-30.parquet"
@@ -30,6 +30,17 @@ def test_the_first_bar_sets_the_anchor():
     admission = Admission()
     assert judged(admission, bar(1, 100.0)) == [BarReceived]
     assert admission.anchors == {"SPY": 100.0}
+
+
+def test_a_volume_that_no_journal_holds_is_malformed():
+    huge = Bar("SPY", MINUTE_NS, 1.0, 1.0, 1.0, 1.0, 2**63)
+    assert judged(Admission(), huge) == [PrintQuarantined]
+
+
+def test_what_was_set_aside_for_its_time_makes_no_bar_after_it_one_from_the_past():
+    admission = Admission()
+    admission.recall(misdated(bar(1_000_000, 100.0), now_ns=5 * MINUTE_NS))
+    assert judged(admission, bar(5, 100.0)) == [BarReceived]
 
 
 @pytest.mark.parametrize("away", [{"high": 105.0}, {"low": 95.0}, {"high": 300.0}, {"low": 0.01}])
