@@ -11,7 +11,8 @@ from typing import Any
 
 import aiohttp
 
-from hftd.broker.base import Asset, Feed, FeedState, FeedStatus, Message, OrdersAsked, Sink
+from hftd.broker.answers import strange
+from hftd.broker.base import Asset, Feed, FeedState, FeedStatus, Message, OrdersAsked, Sink, UnknownMessage
 from hftd.broker.credentials import Keys
 from hftd.broker.data_socket import DataSocket
 from hftd.broker.endpoints import Endpoints, Patience
@@ -32,8 +33,9 @@ from hftd.broker.wire_account import (
     orders_in,
     position_of,
     read,
+    understood,
 )
-from hftd.broker.wire_trading import WireOrder, broker_order_of
+from hftd.broker.wire_trading import WireOrder, broker_order_of, submitted_ns
 from hftd.clock import wall_ns
 from hftd.domain.account import Account, BrokerClock, Position
 from hftd.domain.convert import datetime_of
@@ -70,6 +72,7 @@ class AlpacaBroker:
         self.endpoints = endpoints
         self._patience = patience or Patience()
         self._sink: Sink = _nobody
+        self._now_ns = now_ns
         self._session: aiohttp.ClientSession | None = None
         self._library = Library(endpoints, keys, self._patience)
         rest = Rest(endpoints.trading, keys, self._patience)
@@ -134,17 +137,18 @@ class AlpacaBroker:
 
     async def clock(self) -> BrokerClock:
         what = "tell the time"
-        return clock_of(read(what, await self._library.trading(what, lambda client: client.get_clock()), WireClock))
+        content = await self._library.trading(what, lambda client: client.get_clock())
+        return understood(what, content, WireClock, clock_of)
 
     async def account(self) -> Account:
         what = "show the account"
         content = await self._library.trading(what, lambda client: client.get_account())
-        return account_of(read(what, content, WireAccount))
+        return understood(what, content, WireAccount, account_of)
 
     async def positions(self) -> list[Position]:
         what = "list the positions"
         content = await self._library.trading(what, lambda client: client.get_all_positions())
-        return [position_of(wire) for wire in read(what, content, list[WirePosition])]
+        return understood(what, content, list[WirePosition], lambda wires: [position_of(wire) for wire in wires])
 
     async def asset(self, symbol: str) -> Asset | None:
         what = f"show the asset {symbol}"
@@ -165,10 +169,24 @@ class AlpacaBroker:
             if len(page) < ORDERS_A_PAGE or not fresh:
                 break
             # Several orders may bear the last moment: step back, since `after` excludes it and counts in microseconds.
-            after_ns = broker_order_of(page[-1]).submitted_at_ns - 1000
+            after_ns = self._submitted_ns(page[-1]) - 1000
         for order in found.values():
             self._orders.learn(order.client_order_id, order.id)
-        return [broker_order_of(order) for order in found.values()]
+        return [known for wire in found.values() if (known := self._tradable(wire)) is not None]
+
+    def _submitted_ns(self, order: WireOrder) -> int:
+        try:
+            return submitted_ns(order)
+        except (ValueError, OverflowError) as error:
+            raise strange(f"list the orders ({error})", str(order)) from None
+
+    def _tradable(self, wire: WireOrder) -> BrokerOrder | None:
+        """An order as we know orders; None for what others trade on the account, such as several options at once."""
+        try:
+            return broker_order_of(wire)
+        except (ValueError, OverflowError) as error:
+            self._sink(UnknownMessage(Feed.TRADES, self._now_ns(), str(wire), str(error)))
+            return None
 
     async def _orders_page(self, status: OrdersAsked, after_ns: int | None) -> list[WireOrder]:
         await asyncio.to_thread(preload)

@@ -54,7 +54,7 @@ def strange(what: str, body: str) -> BrokerUnavailable:
 def _complaint_of(body: str) -> _Complaint:
     try:
         return msgspec.json.decode(body, type=_Complaint)
-    except ValueError:
+    except (ValueError, RecursionError):
         return _Complaint()
 
 

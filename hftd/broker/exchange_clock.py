@@ -10,7 +10,7 @@ from hftd.broker.base import ClockAnnouncement, Feed, FeedStatus, Sink, UnknownM
 from hftd.broker.credentials import Keys
 from hftd.broker.endpoints import Patience
 from hftd.broker.line import Line, Receive, Socket
-from hftd.broker.wire_market import TEXT_MAX
+from hftd.broker.wire_market import TEXT_MAX, UNREADABLE
 
 LOCKSTEP_HEADERS = {"X-Hftd-Lockstep": "1"}
 """On a market-data or trade-updates socket: marks are wanted."""
@@ -68,7 +68,7 @@ class ExchangeClockLink:
         assert self._sink is not None, "frames come only while open"
         try:
             self._sink(_announcement.decode(frame))
-        except ValueError as error:
+        except UNREADABLE as error:
             text = frame.decode("utf-8", "replace")[:TEXT_MAX]
             self._sink(UnknownMessage(Feed.CLOCK, received_ns, text, str(error)))
 

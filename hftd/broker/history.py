@@ -14,6 +14,7 @@ from msgspec import Raw, Struct
 
 from hftd.broker.answers import strange
 from hftd.broker.wire_account import WireBar, bar_of, read
+from hftd.broker.wire_market import UNREADABLE
 from hftd.domain.market import Bar
 
 BREATH = 150
@@ -60,7 +61,7 @@ def _bars_in(what: str, symbol: str, raws: Iterable[Raw]) -> Iterator[Bar]:
     for raw in raws:
         try:
             yield bar_of(symbol, _bar.decode(raw))
-        except (ValueError, OverflowError):
+        except UNREADABLE:
             raise strange(what, bytes(raw).decode("utf-8", "replace")) from None
 
 

@@ -16,6 +16,7 @@ from hftd.broker.answers import NOT_UNIQUE, Busy, strange
 from hftd.broker.base import Feed, Sink, UnknownMessage
 from hftd.broker.order_body import body_of, objection_to
 from hftd.broker.rest import Rest
+from hftd.broker.wire_market import UNREADABLE
 from hftd.broker.wire_trading import WireOrder, broker_order_of, first_word, knows_status, read_order
 from hftd.domain.convert import text_of
 from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderRequest, ReportKind
@@ -98,7 +99,12 @@ class OrderPath:
     async def order(self, session: aiohttp.ClientSession, client_order_id: str) -> BrokerOrder | None:
         """As `Broker.order`."""
         found = await self.find(session, client_order_id)
-        return None if found is None else broker_order_of(found)
+        if found is None:
+            return None
+        try:
+            return broker_order_of(found)
+        except ValueError as error:
+            raise strange(f"show order {client_order_id} ({error})", str(found)) from None
 
     async def cancel(self, session: aiohttp.ClientSession, client_order_id: str) -> ExecutionReport:
         """As `Broker.cancel`."""
@@ -161,7 +167,8 @@ class OrderPath:
     def _read(self, answer: bytes, what: str) -> WireOrder:
         try:
             order = read_order(answer)
-        except ValueError:
+            first_word(order, 0)  # of which something can be made
+        except UNREADABLE:
             raise strange(what, answer.decode("utf-8", "replace")) from None
         self.learn(order.client_order_id, order.id)
         if not knows_status(order):

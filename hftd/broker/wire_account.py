@@ -1,5 +1,6 @@
 """Reading Alpaca's account, clock, positions, lists of orders, assets and bars. Pure, decimals exact."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import TypeVar
 
@@ -10,11 +11,12 @@ from hftd.broker.answers import strange
 from hftd.broker.base import Asset
 from hftd.broker.wire_trading import WireOrder
 from hftd.domain.account import Account, BrokerClock, Position
-from hftd.domain.convert import ns_of_rfc3339
+from hftd.domain.convert import decimal_of, ns_of_rfc3339
 from hftd.domain.market import Bar
 
 ZERO = Decimal(0)
 Wire = TypeVar("Wire")
+Meaning = TypeVar("Meaning")
 
 
 class WireAccount(Struct):
@@ -69,16 +71,25 @@ def read(what: str, content: bytes, kind: type[Wire]) -> Wire:
     """`content` as a `kind`. Raises BrokerUnavailable when it is none: HTML, or fields missing or ill-typed."""
     try:
         return msgspec.json.decode(content, type=kind)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
+        raise strange(f"{what} ({error})", content.decode("utf-8", "replace")) from None
+
+
+def understood(what: str, content: bytes, kind: type[Wire], meaning: Callable[[Wire], Meaning]) -> Meaning:
+    """What `content`, read as a `kind`, means. Raises BrokerUnavailable also for words of which nothing can be made."""
+    wire = read(what, content, kind)
+    try:
+        return meaning(wire)
+    except (ValueError, OverflowError) as error:
         raise strange(f"{what} ({error})", content.decode("utf-8", "replace")) from None
 
 
 def account_of(wire: WireAccount) -> Account:
     return Account(
         account_id=wire.id,
-        cash=wire.cash or ZERO,
-        equity=wire.equity or ZERO,
-        buying_power=wire.buying_power or ZERO,
+        cash=decimal_of(wire.cash or ZERO),
+        equity=decimal_of(wire.equity or ZERO),
+        buying_power=decimal_of(wire.buying_power or ZERO),
         status=wire.status,
         trading_blocked=wire.trading_blocked or wire.account_blocked or wire.trade_suspended_by_user,
     )
@@ -93,7 +104,7 @@ def clock_of(wire: WireClock) -> BrokerClock:
 def position_of(wire: WirePosition) -> Position:
     """A position; negative when short, however the broker writes that."""
     quantity = -abs(wire.qty) if wire.side == "short" else wire.qty
-    return Position(wire.symbol, quantity, wire.avg_entry_price)
+    return Position(wire.symbol, decimal_of(quantity), decimal_of(wire.avg_entry_price))
 
 
 def asset_of(wire: WireAsset) -> Asset:

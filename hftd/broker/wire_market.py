@@ -5,6 +5,7 @@ timestamp extension (type -1) in MessagePack, read to the nanosecond. What canno
 """
 
 from collections.abc import Callable
+from math import isfinite
 from struct import Struct as Packing
 from typing import Any
 
@@ -24,6 +25,9 @@ _SECONDS_BITS = 34
 _SECONDS_MASK = (1 << _SECONDS_BITS) - 1
 TEXT_MAX = 2000
 """Characters of an unknown message that are kept."""
+
+UNREADABLE = (ValueError, OverflowError, RecursionError)
+"""What reading junk may raise, however deep it is nested."""
 
 
 class Connected(Struct, frozen=True, tag_field="T", tag="success"):
@@ -164,6 +168,13 @@ def _number(trade_id: int | str) -> int:
     return trade_id if isinstance(trade_id, int) else int(trade_id)
 
 
+def _finite(price: float) -> float:
+    """A price that is a number: MessagePack has others, and JSON, which journals are, has not."""
+    if not isfinite(price):
+        raise ValueError(f"{price} is no price")
+    return price
+
+
 def _bar_of(wire: _Bar) -> Bar:
     return Bar(wire.S, ns_of_wire(wire.t), wire.o, wire.h, wire.l, wire.c, int(wire.v), wire.n or 0, wire.vw)
 
@@ -173,6 +184,8 @@ def _bar(wire: _Bar, received_ns: int) -> Message:
 
 
 def _updated_bar(wire: _Bar, received_ns: int) -> Message:
+    for price in (wire.o, wire.h, wire.l, wire.c):
+        _finite(price)
     return MarketMessage(_bar_of(wire), received_ns, correction=True)
 
 
@@ -181,12 +194,14 @@ def _daily_bar(wire: _Bar, received_ns: int) -> Message:
 
 
 def _quote(wire: _Quote, received_ns: int) -> Message:
-    quote = Quote(wire.S, ns_of_wire(wire.t), wire.bp, int(wire.bs), wire.ap, int(wire.ask_size))
+    bid, ask = _finite(wire.bp), _finite(wire.ap)
+    quote = Quote(wire.S, ns_of_wire(wire.t), bid, int(wire.bs), ask, int(wire.ask_size))
     return MarketMessage(quote, received_ns)
 
 
 def _trade(wire: _Trade, received_ns: int) -> Message:
-    return MarketMessage(Trade(wire.S, ns_of_wire(wire.t), wire.p, int(wire.s), _number(wire.i)), received_ns)
+    trade = Trade(wire.S, ns_of_wire(wire.t), _finite(wire.p), int(wire.s), _number(wire.i))
+    return MarketMessage(trade, received_ns)
 
 
 def _cancel(wire: _Cancel, received_ns: int) -> Message:
@@ -239,7 +254,7 @@ def read_market_frame(frame: bytes, received_ns: int, *, binary: bool) -> list[M
     decoder = _msgpack_frame if binary else _json_frame
     try:
         return [_READERS[type(wire)](wire, received_ns) for wire in decoder.decode(frame)]
-    except (ValueError, OverflowError):
+    except UNREADABLE:
         return _read_one_by_one(frame, received_ns, binary)
 
 
@@ -247,7 +262,7 @@ def _read_one_by_one(frame: bytes, received_ns: int, binary: bool) -> list[Messa
     """The careful way, after something in `frame` could not be read: the rest of it must not be lost."""
     try:
         parts = (_msgpack_parts if binary else _json_parts).decode(frame)
-    except ValueError as error:
+    except UNREADABLE as error:
         return [UnknownMessage(Feed.DATA, received_ns, repr(frame[:TEXT_MAX]), str(error))]
     return [_read_part(part, received_ns, binary) for part in parts]
 
@@ -256,7 +271,7 @@ def _read_part(part: msgspec.Raw, received_ns: int, binary: bool) -> Message | C
     try:
         wire = (_msgpack_part if binary else _json_part).decode(part)
         return _READERS[type(wire)](wire, received_ns)
-    except (ValueError, OverflowError) as error:
+    except UNREADABLE as error:
         return UnknownMessage(Feed.DATA, received_ns, _text_of(bytes(part), binary), str(error))
 
 
@@ -265,5 +280,5 @@ def _text_of(part: bytes, binary: bool) -> str:
         return part.decode("utf-8", "replace")[:TEXT_MAX]
     try:
         return repr(msgspec.msgpack.decode(part))[:TEXT_MAX]
-    except ValueError:
+    except UNREADABLE:
         return repr(part)[:TEXT_MAX]

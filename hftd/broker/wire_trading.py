@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from hftd.broker.base import Feed, Mark, Message, UnknownMessage
-from hftd.broker.wire_market import TEXT_MAX
+from hftd.broker.wire_market import TEXT_MAX, UNREADABLE
 from hftd.domain.convert import ns_of_rfc3339
 from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderLeg, OrderStatus, OrderType, ReportKind, Side
 
@@ -118,7 +118,7 @@ def read_trade_frame(frame: bytes, received_ns: int) -> Message | Authorization 
         if envelope.stream == "hftd":
             return Mark(Feed.TRADES, _hold.decode(envelope.data).hold)
         problem = f"no stream is named {envelope.stream!r}"
-    except (ValueError, OverflowError) as error:
+    except UNREADABLE as error:
         problem = str(error)
     return UnknownMessage(Feed.TRADES, received_ns, frame.decode("utf-8", "replace")[:TEXT_MAX], problem)
 
@@ -204,7 +204,7 @@ def broker_order_of(order: WireOrder) -> BrokerOrder:
     side = _SIDES.get(order.side or "")
     if side is None or not order.symbol:
         raise ValueError(f"order {order.id} has side {order.side!r} and symbol {order.symbol!r}")
-    submitted_at_ns = _time_of(order, 0)
+    submitted_at_ns = submitted_ns(order)
     return BrokerOrder(
         broker_order_id=order.id,
         client_order_id=order.client_order_id,
@@ -212,7 +212,7 @@ def broker_order_of(order: WireOrder) -> BrokerOrder:
         side=side,
         quantity=_finite(order.qty),
         filled_quantity=_finite(order.filled_qty),
-        filled_average_price=order.filled_avg_price,
+        filled_average_price=None if order.filled_avg_price is None else _finite(order.filled_avg_price),
         status=_STATUSES.get(order.status, STAND_IN),
         submitted_at_ns=submitted_at_ns,
         updated_at_ns=ns_of_rfc3339(order.updated_at) if order.updated_at else submitted_at_ns,
@@ -221,6 +221,11 @@ def broker_order_of(order: WireOrder) -> BrokerOrder:
         stop_price=order.stop_price,
         legs=_legs_of(order),
     )
+
+
+def submitted_ns(order: WireOrder) -> int:
+    """When an order came to the broker, 0 if that is not told. Raises ValueError for a time that is none."""
+    return _time_of(order, 0)
 
 
 def _time_of(order: WireOrder, otherwise_ns: int) -> int:

@@ -109,6 +109,13 @@ async def test_questions_are_repeated_a_few_times():
         (HTML, "strange.*a page of HTML"),
         (web.Response(text='{"is_open": "maybe"}', content_type="application/json"), "strange"),
         (web.Response(text=""), "an empty body"),
+        (
+            web.Response(text=json.dumps({**CLOCK, "timestamp": "soon"}), content_type="application/json"),
+            "strange.*soon",
+        ),
+        (web.Response(text=json.dumps({**CLOCK, "next_open": ""}), content_type="application/json"), "strange"),
+        (web.Response(text='{"nested":' + "[" * 200_000, content_type="application/json"), "strange"),
+        (web.Response(status=500, text='{"nested":' + "[" * 200_000), "500"),
     ],
 )
 async def test_failures_and_strange_answers_are_errors_of_ours(answer, said):
@@ -181,6 +188,16 @@ def order(number, submitted_at_ns):
         "qty": "1",
         "submitted_at": rfc3339_of(submitted_at_ns),
     }
+
+
+async def test_what_others_trade_on_the_account_is_told_and_costs_our_orders_nothing():
+    several_options = {**order(2, 10**18), "symbol": "", "side": "", "order_class": "mleg", "legs": []}
+    told = []
+    async with broker_with({"GET /v2/orders": answering((200, [order(1, 10**18), several_options]))}) as broker:
+        broker._sink = told.append
+        assert [one.client_order_id for one in await broker.orders()] == ["c-1"]
+    (unknown,) = told
+    assert "id-2" in unknown.problem
 
 
 async def test_orders_come_page_by_page_and_none_twice():

@@ -95,6 +95,24 @@ async def test_the_body_is_ours_with_decimals_as_text():
 
 
 @pytest.mark.parametrize(
+    "strange",
+    [{"submitted_at": "yesterday"}, {"filled_qty": "NaN"}, {"legs": [{**ACCEPTED, "side": None}]}],
+    ids=["a time that is none", "a number that is none", "a leg without a side"],
+)
+async def test_of_an_answer_that_makes_no_sense_the_broker_is_asked_again(strange):
+    routes = {"POST /v2/orders": answering((200, {**ACCEPTED, **strange})), BY_NAME: answering((200, ACCEPTED))}
+    async with broker_with(routes) as broker:
+        assert (await broker.submit(REQUEST)).kind is ReportKind.PENDING_NEW
+
+
+@pytest.mark.parametrize("strange", [{"side": None}, {"filled_avg_price": "Infinity"}], ids=lambda fields: str(fields))
+async def test_an_order_of_which_nothing_can_be_made_is_no_answer(strange):
+    async with broker_with({BY_NAME: answering((200, {**ACCEPTED, **strange}))}) as broker:
+        with pytest.raises(BrokerUnavailable, match="strange"):
+            await broker.order("hftd-1")
+
+
+@pytest.mark.parametrize(
     ("changes", "sent"),
     [
         ({"type": OrderType.LIMIT, "limit_price": Decimal("271.10")}, {"type": "limit", "limit_price": "271.1"}),

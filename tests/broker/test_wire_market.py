@@ -113,6 +113,28 @@ def test_one_bad_message_is_kept_and_costs_its_neighbours_nothing(bad, binary):
     assert middle.problem
 
 
+@pytest.mark.parametrize("binary", [False, True])
+def test_however_deep_garbage_is_nested_it_is_kept_as_unknown(binary):
+    deep = b"\x91" * 100_000 + b"\xc0" if binary else b"[" * 100_000 + b"]" * 100_000
+    within = b"\x91\x82\xa1T\xa1b\xa1z" + deep if binary else b'[{"T":"b","z":' + deep + b"}]"
+    for frame in (deep, within):
+        (message,) = read_market_frame(frame, 7, binary=binary)
+        assert isinstance(message, UnknownMessage)
+        assert message.problem
+
+
+@pytest.mark.parametrize("price", [float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    "wire",
+    [{"T": "q", "bp": 1.0, "ap": 1.1}, {"T": "t", "p": 1.0, "s": 1}, {"T": "u", **BAR}],
+    ids=["quote", "trade", "correction"],
+)
+def test_a_price_that_no_journal_can_hold_is_unknown(wire, price):
+    for name in wire.keys() & {"bp", "ap", "p", "o", "h", "l", "c"}:
+        (message,) = read_market_frame(as_msgpack([{"S": "SPY", **wire, name: price}]), 7, binary=True)
+        assert isinstance(message, UnknownMessage), name
+
+
 @given(frame=st.binary(max_size=200), binary=st.booleans())
 def test_garbage_never_raises(frame, binary):
     for message in read_market_frame(frame, 7, binary=binary):

@@ -111,6 +111,11 @@ def test_what_cannot_be_read_is_kept_as_unknown(frame):
     assert message.problem
 
 
+def test_however_deep_garbage_is_nested_it_is_kept_as_unknown():
+    frame = b'{"stream":"trade_updates","data":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    assert isinstance(read_trade_frame(frame, 7), UnknownMessage)
+
+
 @given(frame=st.binary(max_size=200))
 def test_garbage_never_raises(frame):
     assert read_trade_frame(frame, 7) is not None
