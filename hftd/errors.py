@@ -68,3 +68,8 @@ class BrokerRefused(BrokerError):
 
 class BrokerUnavailable(BrokerError):
     """No answer, or not in time. A request may have been carried out all the same: ask before repeating it."""
+
+
+UNANSWERED = (BrokerError, CredentialsError)
+"""What asking a broker may come to. In the middle of a session refused keys are no reason to leave, as they are at its
+beginning: what is held would be left to nobody, and a gateway in trouble refuses good keys, too."""

@@ -9,7 +9,7 @@ from hftd.broker.base import Broker
 from hftd.clock import Clock
 from hftd.domain.convert import MINUTE_NS, cents, text_of
 from hftd.domain.orders import OrderStatus
-from hftd.errors import BrokerError
+from hftd.errors import UNANSWERED
 from hftd.live.catching_up import CatchUp
 from hftd.live.trader import Trader
 
@@ -47,7 +47,7 @@ class Audit:
         """Ask what became of working orders, `besides` some (client order ids)."""
         try:
             await self._glance.with_orders(trader, {}, besides)
-        except BrokerError as error:
+        except UNANSWERED as error:
             log.warning("broker.unreachable", asked="orders", error=str(error))
 
     async def compare_account(self, trader: Trader, by_hand: Mapping[str, Decimal]) -> None:
@@ -55,7 +55,7 @@ class Audit:
         engine = trader.engine
         try:
             account, positions = await self._broker.account(), await self._broker.positions()
-        except BrokerError as error:
+        except UNANSWERED as error:
             log.warning("account.unchecked", error=str(error))
             return
         held = {position.symbol: position.quantity - by_hand.get(position.symbol, 0) for position in positions}

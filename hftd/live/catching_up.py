@@ -21,7 +21,7 @@ from hftd.domain.events import OrderReported, PositionAdopted, TradingHalted
 from hftd.domain.orders import BrokerOrder, ExecutionReport
 from hftd.engine.engine import Engine
 from hftd.engine.state import OrderState
-from hftd.errors import BrokerError
+from hftd.errors import UNANSWERED
 from hftd.journal import Journal
 from hftd.live.crash_points import crash_point
 from hftd.live.reconcile import (
@@ -204,7 +204,7 @@ class CatchUp:
     async def _cancel(self, client_order_id: str) -> None:
         try:
             await self._broker.cancel(client_order_id)
-        except BrokerError as error:
+        except UNANSWERED as error:
             log.warning("order.uncanceled", id=client_order_id, error=str(error))
 
 

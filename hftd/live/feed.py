@@ -19,7 +19,7 @@ from hftd.domain.market import Bar
 from hftd.domain.session import Session
 from hftd.engine.feed_watch import FeedWatch
 from hftd.engine.halts import FEED_MUTE
-from hftd.errors import BrokerError
+from hftd.errors import UNANSWERED
 from hftd.live.trader import Trader
 
 log = structlog.get_logger()
@@ -148,7 +148,7 @@ class FeedKeeper:
         try:
             async with asyncio.timeout(REQUEST_S):
                 bars = await self._broker.bars(tuple(symbols), start_ns, end_ns - MINUTE_NS)
-        except (BrokerError, TimeoutError) as error:
+        except (*UNANSWERED, TimeoutError) as error:
             self._ask_again_ns = self._clock.now_ns() + ASK_AGAIN_NS
             log.warning("bars.unavailable", since=_minute(start_ns), error=str(error) or "no answer in time")
             return None

@@ -10,7 +10,7 @@ from hftd.domain.convert import MINUTE_NS, SECOND_NS
 from hftd.domain.events import TradingHalted, TradingResumed
 from hftd.domain.session import Session
 from hftd.engine.halts import BROKER_CLOSED
-from hftd.errors import BrokerError
+from hftd.errors import UNANSWERED, BrokerError, HftdError
 from hftd.live.pump import Pump
 from hftd.live.telling import Telling, in_new_york, length_of
 from hftd.live.trader import Trader
@@ -112,8 +112,9 @@ class Hours:
             trader.take(TradingResumed(now_ns, "the broker says the market is open again", BROKER_CLOSED), "broker")
 
     async def _compare_next_open(self, session: Session) -> None:
-        """Warn of a session that only one of calendar and broker expects, before sleeping through it."""
-        told = await self._broker_clock()
+        """Warn of a session that only one of calendar and broker expects, before sleeping through it. Raises
+        CredentialsError: until the open there is time to mend keys."""
+        told = await self._broker_clock((BrokerError,))
         if told is None:
             return
         if told.is_open:
@@ -122,10 +123,10 @@ class Hours:
             ours, theirs = in_new_york(session.open_ns), in_new_york(told.next_open_ns)
             self._warn_disagreement(f"next open {ours}", f"next open {theirs}")
 
-    async def _broker_clock(self) -> BrokerClock | None:
+    async def _broker_clock(self, bearable: tuple[type[HftdError], ...] = UNANSWERED) -> BrokerClock | None:
         try:
             return await self._broker.clock()
-        except BrokerError as error:
+        except bearable as error:
             log.warning("broker.unreachable", asked="clock", error=str(error))
             return None
 

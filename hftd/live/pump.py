@@ -17,7 +17,7 @@ from hftd.clock import RECHECK_S, Clock
 from hftd.domain.convert import SECOND_NS
 from hftd.domain.orders import ExecutionReport
 from hftd.engine.tally import Tally
-from hftd.errors import BrokerUnavailable
+from hftd.errors import BrokerUnavailable, CredentialsError
 from hftd.live.feed import FeedKeeper
 from hftd.live.inbox import Inbox
 from hftd.live.lockstep import Lockstep
@@ -29,6 +29,10 @@ Answer = TypeVar("Answer")
 
 BLOCKED_RETRY_S = 0.5
 """Wall seconds between two tries to write a journal that could not be written."""
+
+
+BEARABLE = (BrokerUnavailable, CredentialsError)
+"""What is waited for in the middle of a session."""
 
 
 class Pump:
@@ -116,7 +120,7 @@ class Pump:
     async def patiently(self, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
         """Ask until there is an answer: a broker that is away is waited for. None when told to stop meanwhile."""
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(BrokerUnavailable),
+            retry=retry_if_exception_type(BEARABLE if self.trader is not None else BrokerUnavailable),
             wait=wait_exponential_jitter(initial=1, max=30),
             stop=lambda _: self.stopping,
             before_sleep=self._tell_waiting,

@@ -10,7 +10,7 @@ from hftd.broker.base import Broker
 from hftd.clock import Clock
 from hftd.domain.commands import CancelOrder, Command, ReplaceOrder, SubmitOrder
 from hftd.domain.orders import ExecutionReport, ReportKind
-from hftd.errors import BrokerError, BrokerUnavailable, HftdError
+from hftd.errors import UNANSWERED, BrokerUnavailable, CredentialsError, HftdError
 from hftd.live.crash_points import crash_point
 
 log = structlog.get_logger()
@@ -120,7 +120,7 @@ class Sender:
             answer = await self._broker.submit(command.order)
             crash_point("order.answered")
             self._deliver(answer)
-        except BrokerError as error:
+        except UNANSWERED as error:
             log.warning("order.unanswered", id=id, error=str(error))
             self._deliver(await self._ask(id))
         finally:
@@ -137,7 +137,7 @@ class Sender:
             waited_s += wait_s
             try:
                 found = await self._broker.order(id)
-            except BrokerError as error:
+            except UNANSWERED as error:
                 log.warning("order.unanswered", id=id, error=str(error))
                 continue
             if found is not None:
@@ -159,7 +159,7 @@ class Sender:
                 answer = await self._broker.cancel(id)
                 crash_point("cancel.answered")
                 return self._deliver(answer)
-            except BrokerUnavailable as error:
+            except (BrokerUnavailable, CredentialsError) as error:
                 log.warning("cancel.unanswered", id=id, error=str(error))
                 await asyncio.sleep(wait_s)
 
