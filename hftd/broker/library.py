@@ -183,6 +183,8 @@ def translate(what: str, call: Callable[[Client], Any], client: Client) -> bytes
         raise BrokerUnavailable(f"the broker did not answer in time when asked to {what}") from None
     except RequestException as error:
         raise BrokerUnavailable(f"the broker cannot be reached to {what}: {_plain(error)}") from None
+    except OSError as error:  # such as certificates that are not where they should be, which requests leaves as it is
+        raise BrokerUnavailable(f"the broker cannot be asked to {what}: {error}") from None
 
 
 def _plain(error: Exception) -> str:

@@ -157,7 +157,8 @@ class Alerts(Service):
         self._on = frozenset(on)
         self._limiter = limiter or Limiter()
         self._trouble = Trouble(bearable_ns)
-        self._silence = ""
+        self._silence = self._down = ""
+        self._is_over = False
         self._engine: Engine | None = None
         self._looking: asyncio.Task[None] | None = None
         sender.start()
@@ -171,23 +172,41 @@ class Alerts(Service):
         self._follow_feed(event)
 
     def _follow_feed(self, event: events.Event) -> None:
-        if (isinstance(event, events.BarReceived) and not event.late) or isinstance(event, events.SessionClosed):
-            self._silence = ""
-        elif isinstance(event, events.Remark) and event.name in SILENCES:
+        match event:
+            case events.BarReceived(late=False):
+                self._silence = self._down = ""
+            case events.SessionOpened():
+                self._is_over = False
+            case events.SessionClosed():
+                self._forget_feed()
+            case events.Remark() if not self._is_over:
+                self._follow_remark(event)
+
+    def _follow_remark(self, event: events.Remark) -> None:
+        if event.name in SILENCES:
             self._silence = f"no bars come through the socket ({event.name}, {event.detail})"
-        elif isinstance(event, events.Remark) and event.name == "feed.down" and event.detail.startswith("data"):
-            self._silence = f"the socket of market data is down ({event.detail})"
+        elif event.name == "feed.down" and event.detail.startswith("data"):
+            self._down = f"the socket of market data is down ({event.detail})"
+        elif event.name == "feed.up" and event.detail.startswith("data"):
+            self._down = ""
+
+    def _forget_feed(self) -> None:
+        """No bars are expected until the next open, and nothing is missed when a socket is lost."""
+        self._silence = self._down = ""
+        self._is_over = True
 
     async def started(self, daemon: "Daemon") -> None:
         self._looking = asyncio.create_task(self._look(daemon))
 
     async def session_prepared(self, trader: "Trader") -> None:
         self._engine = trader.engine
+        self._is_over = False
 
     async def session_ended(self, ended: EndedSession) -> None:
         if ended.whole and self._engine is not None:
             self._tell(summary_of(self._engine))
         self._engine = None
+        self._forget_feed()
 
     async def stopped(self) -> None:
         if self._looking is not None:
@@ -198,7 +217,7 @@ class Alerts(Service):
 
     async def _look(self, daemon: "Daemon") -> None:
         while True:
-            words = daemon.line if daemon.phase in TROUBLED else self._silence
+            words = daemon.line if daemon.phase in TROUBLED else self._down or self._silence
             self._tell(self._trouble.look(words, self._running_ns()))
             await asyncio.sleep(LOOK_EVERY_S)
 

@@ -353,8 +353,8 @@ class Daemon:
         """When the last bar of the session going on was complete; None before there is any."""
         if self.trader is None:
             return None
-        starts = [self.trader.admission.last_bar_ns(symbol) for symbol in self.plan.symbols]
-        return max(starts) + MINUTE_NS if any(starts) else None
+        last_ns = max((self.trader.admission.last_bar_ns(symbol) for symbol in self.plan.symbols), default=0)
+        return last_ns + MINUTE_NS if last_ns >= self.trader.engine.session.open_ns else None  # not of history
 
     @property
     def phase(self) -> str:

@@ -5,6 +5,7 @@ Outside systemd every call does nothing.
 
 import os
 import socket
+from contextlib import suppress
 
 from hftd.clock import monotonic_s
 
@@ -59,7 +60,7 @@ class Notifier:
         """One line that says what goes on, for `systemctl status`."""
         if line != self._status:
             self._status = line
-            self._send(f"STATUS={line}")
+            self._send(f"STATUS={' '.join(line.split())}")  # a second line would be a message of its own
 
     @property
     def line(self) -> str:
@@ -77,12 +78,10 @@ class Notifier:
         if not self._address:
             return
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        # the manager may be gone or busy, or every descriptor in use: it is told again
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
             channel.setblocking(False)
-            try:
-                channel.sendto(message.encode(), address)
-            except OSError:
-                return  # the manager is gone or busy; it is told again
+            channel.sendto(message.encode("utf-8", "replace"), address)
 
 
 def _watchdog_us() -> int:

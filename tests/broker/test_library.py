@@ -135,6 +135,14 @@ async def test_nobody_there_is_unavailable():
     await broker.disconnect()
 
 
+async def test_certificates_that_are_not_there_are_a_sentence(monkeypatch, tmp_path):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "nowhere.pem"))
+    broker = AlpacaBroker(exchange_endpoints("https://127.0.0.1:9"), KEYS, patience=HASTY)
+    with pytest.raises(BrokerUnavailable, match=r"asked to tell the time: .*nowhere\.pem"):
+        await broker.clock()
+    await broker.disconnect()
+
+
 async def test_a_request_that_hangs_ends_by_its_time_limit_and_blocks_nobody():
     release = asyncio.Event()
 

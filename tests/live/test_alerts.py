@@ -1,11 +1,13 @@
 """Alerts: what is told, how often, to whom, and that no address is ever shown."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,11 +15,11 @@ from pydantic import SecretStr
 
 from hftd.clock import ManualClock
 from hftd.domain.commands import TradingStopped
-from hftd.domain.events import ModelFaulted, Remark, TradingHalted
+from hftd.domain.events import Event, ModelFaulted, Remark, SessionClosed, SessionOpened, TradingHalted
 from hftd.live.alert_sender import CREDENTIAL, Address, Alert, AlertSender, addresses_of, problem_of, send_to
 from hftd.live.alerts import AN_HOUR_MAX, SAME_AGAIN_S, Alerts, Limiter, Trouble
 from hftd.settings.shape import AlertSettings
-from tests.analytics.told import Script
+from tests.analytics.told import SESSION, Script
 from tests.running import ExchangeProcess, Home, write_tape
 
 TOKEN = "s3cr3tt0ken"
@@ -138,6 +140,34 @@ async def test_what_deserves_an_alert() -> None:
         ("halt", "hftd: trading of toy halted: max_daily_loss", "much"),
         ("reconciliation", "hftd: account.differs", "cash 1, the broker's 2"),
     ]
+
+
+async def looked(alerts: Alerts) -> None:
+    """Let it look once at a daemon that is in no trouble."""
+    await alerts.started(SimpleNamespace(phase="open", line="open"))  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    await alerts.stopped()
+
+
+async def titles_after(*happened: Event) -> list[str]:
+    sender = Kept()
+    alerts = Alerts(sender, ManualClock(0), ("feed",), 0)
+    for event in happened:
+        alerts.stepped(event, [])
+    await looked(alerts)
+    return [alert.title for alert in sender.alerts]
+
+
+DOWN, UP, PROBED = Remark(3, "feed.down", "data lost"), Remark(4, "feed.up", "data"), Remark(5, "feed.probed", "")
+
+
+async def test_a_socket_that_is_back_or_lost_after_the_close_is_no_trouble() -> None:
+    opened, closed = SessionOpened(1, SESSION), SessionClosed(2, SESSION)
+    assert await titles_after(DOWN) == ["hftd: feed is degraded"]
+    assert await titles_after(DOWN, UP) == []
+    assert await titles_after(PROBED, DOWN, UP) == ["hftd: feed is degraded"]  # it is back, and no bars come
+    assert await titles_after(closed, DOWN) == []
+    assert await titles_after(closed, opened, DOWN) == ["hftd: feed is degraded"]
 
 
 async def test_only_chosen_topics_are_told() -> None:

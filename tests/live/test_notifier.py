@@ -1,5 +1,6 @@
 """What systemd is told: datagrams to the socket that it names."""
 
+import errno
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,16 @@ class Manager:
         self._socket.close()
 
 
+def test_without_a_free_descriptor_nothing_is_told_and_nothing_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def used_up(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(socket, "socket", used_up)
+    Notifier(str(tmp_path / "notify")).ready()
+
+
 @pytest.fixture
 def manager(tmp_path: Path) -> Iterator[Manager]:
     made = Manager(tmp_path / "notify")
@@ -43,6 +54,11 @@ def test_a_status_is_told_when_it_changes(manager: Manager) -> None:
     for line in ("closed", "closed", "open"):
         notifier.status(line)
     assert manager.heard() == ["STATUS=closed", "STATUS=open"]
+
+
+def test_a_status_of_several_lines_is_one_message(manager: Manager) -> None:
+    Notifier(manager.address).status("the broker says\nSTOPPING=1")
+    assert manager.heard() == ["STATUS=the broker says STOPPING=1"]
 
 
 def test_a_reload_begins_with_the_time_and_ends_with_ready(manager: Manager) -> None:

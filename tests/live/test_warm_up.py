@@ -1,9 +1,14 @@
 """A model that asks for history is shown it before the first live bar, and trades on none of it."""
 
+import asyncio
+import dataclasses
 from pathlib import Path
 
 from hftd.domain.commands import SignalDropped, SubmitOrder
 from hftd.domain.events import BarReceived, SessionOpened
+from hftd.engine.state import RunningModel
+from hftd.model.contract import Model
+from tests.live.walking import Walk, at
 from tests.running import Home, write_tape
 
 AVERAGE = '''
@@ -24,9 +29,31 @@ class Average(Model):
 '''
 
 
+class Remembering(Model):
+    """Asks for history, and decides nothing."""
+
+    warmup_bars = 5
+
+
 def minutes(day: str, first: int, count: int, price: float) -> list[tuple[str, float, int]]:
     starts = [870 + first + index for index in range(count)]
     return [(f"{day}T{start // 60}:{start % 60:02}:00Z", price + index, 100) for index, start in enumerate(starts)]
+
+
+async def test_history_is_no_bar_of_the_session_whose_age_would_tell_of_a_dead_feed(tmp_path: Path) -> None:
+    walk = Walk(tmp_path, "2026-11-25 15:50")
+    model = RunningModel("remembering", Remembering(), "fingerprint", ("SPY",), {})
+    walk.plan = dataclasses.replace(walk.plan, make_models=lambda: [model])
+    daemon = walk.make_daemon()
+    living = asyncio.create_task(daemon.run())
+    ages = []
+    for moment in ("2026-11-25 15:59", "2026-11-27 09:30:30", "2026-11-27 09:31:30"):
+        await walk.broker.play_until(at(moment))
+        ages.append(daemon.last_bar_ns)
+    daemon.stop()
+    await living
+    assert any(event.late for event in walk.events("2026-11-27", BarReceived)), "there was history"
+    assert ages == [at("2026-11-25 15:59"), None, at("2026-11-27 09:31")]
 
 
 def test_the_last_bars_of_yesterday_come_first_and_late(home: Home, tmp_path: Path) -> None:
