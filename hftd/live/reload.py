@@ -221,9 +221,12 @@ class Reloader(Service):
         return changes
 
     def _take(self, plan: Plan | None, changes: Sequence[Change]) -> None:
-        """Step the changes, and note for which settings they were made."""
+        """Step the changes, and note for which settings they were made. While the journal cannot be written it raises
+        StateError, and nothing has changed."""
         trader = self._trader()
         assert trader is not None
+        if trader.blocked is not None:
+            raise trader.blocked
         for change in changes:
             if isinstance(change, ModelSwapped):
                 trader.journal.add_model(change.name, change.fingerprint, change.symbols, change.parameters)
@@ -237,9 +240,13 @@ class Reloader(Service):
     def look_after(self) -> None:
         """Roll back who has failed soon after a swap, give up candidates that fail, promote those that have waited."""
         trader = self._trader()
-        if trader is None:
+        if trader is None or trader.blocked is not None:
             return
         engine = trader.engine
+        with suppress(StateError):  # the disk is full: looked after again when there is room
+            self._look_after(trader, engine)
+
+    def _look_after(self, trader: Trader, engine: Engine) -> None:
         for slot in list(engine.models.values()):
             if slot.before is not None and slot.paused and _is_on_probation(engine, slot):
                 self._take(None, [_rollback(engine, slot)])

@@ -3,12 +3,18 @@
 import signal
 from collections import Counter
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from hftd.domain.commands import ShadowFilled, SubmitOrder
 from hftd.domain.events import BarReceived, CandidateEntered, LimitsChanged, ModelSwapped, SessionClosed
 from hftd.engine.swapping import ROLLED_BACK
+from hftd.errors import StateError
+from hftd.live.reload import Reloader
+from hftd.live.systemd import Notifier
+from hftd.settings import Settings
 from tests.running import Home, Running
 
 FAST = {"HFTD_EXCHANGE__SPEED": 300, "HFTD_EXCHANGE__REQUESTS_A_MINUTE": 0}
@@ -212,3 +218,24 @@ def test_a_file_that_changes_is_enough_if_so_wished(home, start):
     running.wait_for("reason=seller")
     assert running.end().status == 0
     assert swaps(home) == ["reload"]
+
+
+class Full:
+    """A journal whose disk is full."""
+
+    def add_model(self, *_: object) -> None:
+        raise StateError("the disk is full")
+
+
+@pytest.mark.parametrize("blocked", [None, StateError("the disk is full")], ids=["just now", "for a while"])
+def test_on_a_full_disk_a_rollback_waits_for_room_and_is_asked_for_once(blocked: StateError | None) -> None:
+    taken: list[Any] = []
+    before = SimpleNamespace(bars_seen=0, model_id="old", fingerprint="a", symbols=("SPY",), parameters={})
+    slot = SimpleNamespace(before=before, paused=True, symbols=("SPY",), model_id="new", fingerprint="b")
+    engine = SimpleNamespace(models={"new": slot}, shadows={}, past=[], time_ns=5)
+    trader = SimpleNamespace(blocked=blocked, engine=engine, journal=Full(), take=lambda *told: taken.append(told))
+    settings = Settings(symbols=("SPY",))
+    reloader = Reloader(settings, lambda: settings, lambda settings: None, Notifier(""))  # type: ignore[arg-type, return-value]
+    reloader._daemon = SimpleNamespace(trader=trader)  # type: ignore[assignment]
+    reloader.look_after()
+    assert taken == []
