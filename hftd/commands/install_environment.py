@@ -29,7 +29,7 @@ COMPLETE = "complete"
 """The file in an environment that says that nothing of it is missing."""
 CURRENT = "current"
 KEPT = 2
-"""Environments that stay: the new one, and the one before it."""
+"""Environments that stay: the new one, and the one before it; older ones only as long as something runs in them."""
 SHARED = "share/hftd"
 SHIPPED = ("deploy", "models", "settings.yaml")
 """What stands beside the package in the project, and in SHARED of an environment."""
@@ -87,7 +87,7 @@ def install_environment(prefix: Path, wanted: Wanted, say: "Say") -> Path:
         (place / COMPLETE).touch()
     os.utime(place)
     _point(prefix / CURRENT, place.name)
-    _remove_old(prefix, place)
+    remove_old(prefix, place)
     return place
 
 
@@ -248,8 +248,19 @@ def _point(link: Path, target: str) -> None:
     draft.replace(link)
 
 
-def _remove_old(prefix: Path, current: Path) -> None:
+def remove_old(prefix: Path, current: Path) -> None:
+    """Remove the environments that nobody needs any more; `current` is the newest."""
     environments = [path.parent for path in prefix.glob(f"*/{COMPLETE}") if not path.parent.is_symlink()]
     newest_first = sorted(environments, key=lambda place: (place == current, place.stat().st_mtime), reverse=True)
+    running = list(_commands())
     for place in newest_first[KEPT:]:
-        shutil.rmtree(place, ignore_errors=True)
+        if not any(command.startswith(os.fsencode(f"{place}/")) for command in running):
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _commands() -> Iterator[bytes]:
+    """The command lines of all processes: a daemon that was not restarted since imports from its environment, and
+    starts processes in it, as long as it lives."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            yield file.read_bytes()

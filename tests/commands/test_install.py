@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hftd.commands.install import Places, install, places_of, uninstall
-from hftd.commands.install_environment import Wanted, dependencies_of, install_environment
+from hftd.commands.install_environment import COMPLETE, Wanted, dependencies_of, install_environment, remove_old
 from hftd.errors import CredentialsError, HftdError
 
 MODEL = "import toy_indicator\nfrom hftd import Model\n\n\nclass Toy(Model):\n    pass\n"
@@ -131,6 +131,22 @@ def test_removing_leaves_what_is_the_owners(places: Places, image: Path) -> None
     left = sorted(str(path.relative_to(image)) for path in image.rglob("*") if path.is_file() or path.is_symlink())
     assert left == ["etc/hftd/packages.txt", "etc/hftd/settings.yaml", "var/lib/private/hftd/run-id"]
     assert uninstall(places, purge=True) == "uninstalled; nothing is left"
+
+
+def test_the_environment_of_a_daemon_that_was_not_restarted_stays(tmp_path: Path) -> None:
+    """Two upgrades without a restart: what it imports late, and starts, comes from there."""
+    oldest, idle, before, current = (tmp_path / name for name in ("oldest", "idle", "before", "current-one"))
+    for age, place in enumerate((oldest, idle, before, current)):
+        (place / "bin").mkdir(parents=True)
+        (place / "bin" / "python").symlink_to("/bin/sleep")
+        (place / COMPLETE).touch()
+        os.utime(place, (age, age))
+    with subprocess.Popen([oldest / "bin" / "python", "60"]) as daemon:
+        remove_old(tmp_path, current)
+        assert [place.exists() for place in (oldest, idle, before, current)] == [True, False, True, True]
+        daemon.kill()
+    remove_old(tmp_path, current)
+    assert [place.exists() for place in (oldest, before, current)] == [False, True, True]
 
 
 def test_only_what_it_needs_is_copied() -> None:
