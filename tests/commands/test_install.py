@@ -142,6 +142,8 @@ def test_the_environment_of_a_daemon_that_was_not_restarted_stays(tmp_path: Path
         (place / COMPLETE).touch()
         os.utime(place, (age, age))
     with subprocess.Popen([oldest / "bin" / "python", "60"]) as daemon:
+        while not Path(f"/proc/{daemon.pid}/cmdline").read_bytes():
+            os.sched_yield()  # it is being executed
         remove_old(tmp_path, current)
         assert [place.exists() for place in (oldest, idle, before, current)] == [True, False, True, True]
         daemon.kill()
