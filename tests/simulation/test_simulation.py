@@ -4,76 +4,73 @@ HFTD_SIMULATION_SESSIONS=100000 makes it a long run. A seed that fails is printe
 HFTD_SIMULATION_SEED=<seed>.
 """
 
+import json
 import os
 import shutil
-import tempfile
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from hftd.clock import monotonic_s
 from hftd.domain.convert import MINUTE_NS, SECOND_NS
-from tests.simulation.invariants import problems_of
+from tests.running import PROJECT
+from tests.simulation.many import memory, problems_in
 from tests.simulation.world import FAULTS, LAST_WORD_NS, World
 
 SESSIONS = int(os.environ.get("HFTD_SIMULATION_SESSIONS", "1000"))
 WORLDS = SESSIONS * 4 // 5
 """A world has one or two sessions."""
-GROUPS = 10
 FAILURES_SHOWN = 20
 AFTER_A_BAR_NS = 15_000_000
 """The model has decided and the order is under way."""
 
 
-@pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is one: a world writes half a megabyte of journal."""
-    shared = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(dir=shared)) if os.access(shared, os.W_OK) else tmp_path
-    yield folder
-    shutil.rmtree(folder)
+@pytest.fixture(name="memory")
+def in_memory() -> Iterator[Path]:
+    with memory() as folder:
+        yield folder
 
 
 def lived(world: World) -> World:
     """`world` after everything in it; a problem fails the test with its seed."""
-    try:
-        world.live()
-        problems = problems_of(world)
-    except Exception as error:
-        error.add_note(_again(world))
-        raise
-    assert not problems, "\n".join([_again(world), *problems[:FAILURES_SHOWN]])
+    problems = problems_in(world)
+    assert not problems, "\n".join([_again(world.seed), *problems[:FAILURES_SHOWN]])
     return world
 
 
-def _again(world: World) -> str:
-    return f"seed {world.seed} ({', '.join(world.faults)}): HFTD_SIMULATION_SEED={world.seed} pytest tests/simulation"
+def _again(seed: int) -> str:
+    return f"seed {seed}: HFTD_SIMULATION_SEED={seed} pytest tests/simulation"
 
 
-def _seeds() -> list[range]:
-    if given := os.environ.get("HFTD_SIMULATION_SEED"):
-        return [range(int(given), int(given) + 1)]
-    return [range(WORLDS * group // GROUPS, WORLDS * (group + 1) // GROUPS) for group in range(GROUPS)]
-
-
-@pytest.mark.parametrize("seeds", _seeds(), ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
-def test_nothing_is_lost_doubled_or_late_whatever_goes_wrong(
-    seeds: range, memory: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    began_s, faults, sessions, orders = monotonic_s(), Counter[str](), 0, 0
-    for seed in seeds:
-        state = memory / str(seed)
-        world = lived(World.drawn(seed, state))
-        faults.update(world.faults)
-        sessions, orders = sessions + len(world.sessions) - 1, orders + len(world.booked)
-        shutil.rmtree(state)
-    assert faults and orders
+def test_nothing_is_lost_doubled_or_late_whatever_goes_wrong(memory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On all processors, and without the tracer that measures coverage, which would triple the time."""
+    if seed := os.environ.get("HFTD_SIMULATION_SEED"):
+        lived(World.drawn(int(seed), memory))
+        return
+    processors = len(os.sched_getaffinity(0))
+    untraced = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+    living = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.simulation.many", str(first), str(processors), str(WORLDS)],
+            cwd=PROJECT,
+            env=untraced,
+            stdout=subprocess.PIPE,
+        )
+        for first in range(processors)
+    ]
+    told = [json.loads(process.communicate()[0]) for process in living]
+    faults = sum((Counter(one["faults"]) for one in told), Counter[str]())
+    worlds, sessions, orders = (sum(one[name] for one in told) for name in ("worlds", "sessions", "orders"))
     with capsys.disabled():
-        took_s = monotonic_s() - began_s
-        told = ", ".join(f"{count} {name}" for name, count in sorted(faults.items()))
-        print(f"\n{len(seeds)} worlds, {sessions} sessions, {orders} orders in {took_s:.1f} s: {told}")
+        named = ", ".join(f"{count} {name}" for name, count in sorted(faults.items()))
+        took_s = max(one["wall_s"] for one in told)
+        print(f"\n{worlds} worlds, {sessions} sessions, {orders} orders in {took_s:.0f} s: {named}")
+    wrong = [line for one in told for seed, lines in one["problems"].items() for line in (_again(seed), *lines)]
+    assert not wrong, "\n".join(wrong)
+    assert worlds == WORLDS and orders and faults
 
 
 @pytest.mark.parametrize("name", sorted(FAULTS))
