@@ -6,7 +6,7 @@ data becomes a Decimal by its shortest text, so that 271.34 is exactly 271.34; t
 
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
+from numbers import Real
 
 SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
@@ -20,22 +20,22 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def decimal_of(value: str | int | float | Decimal) -> Decimal:
-    """`value` as an exact Decimal; a float by its shortest text, a number of numpy's as Python's. Raises ValueError
-    unless it is a finite number."""
+    """`value` as an exact Decimal; a float by its shortest text, one of numpy's too. Raises ValueError unless it is a
+    finite number."""
     try:
         number = value if isinstance(value, Decimal) else Decimal(_exact(value))
-    except ArithmeticError as error:
+    except (ArithmeticError, TypeError, ValueError) as error:
         raise ValueError(f"{value!r} is not a number") from error
     if not number.is_finite():
         raise ValueError(f"{value!r} is not a finite number")
     return number
 
 
-def _exact(value: Any) -> str | int:
-    """What Decimal takes over exactly."""
+def _exact(value: str | int | float) -> str | int:
+    """What Decimal takes as it is. numpy's numbers are no int, and when printed by repr name their type."""
     if isinstance(value, float):
-        return float.__repr__(value)  # numpy's own would name its type
-    return value if isinstance(value, str | int) else _exact(value.item()) if hasattr(value, "item") else value
+        return float.__repr__(value)
+    return value if isinstance(value, int | str) or not isinstance(value, Real) else str(value)
 
 
 def text_of(number: Decimal) -> str:

@@ -142,9 +142,14 @@ def target(
 ) -> Target:
     """Hold `quantity` shares, `dollars` worth, or a part of the model's `equity`, negative for short: the engine sends
     the difference as a market order. Raises ValueError unless exactly one of the three is given."""
-    measure, amount = _measured(f"target({symbol!r})", quantity, dollars, equity)
+    call = f"target({symbol!r})"
+    measure, amount = _measured(call, quantity, dollars, equity)
     return Target(
-        symbol=_text(symbol), quantity=amount, reason=_text(reason), measure=measure, fractional=bool(fractional)
+        symbol=_symbol(call, symbol),
+        quantity=amount,
+        reason=_text(reason),
+        measure=measure,
+        fractional=bool(fractional),
     )
 
 
@@ -161,8 +166,9 @@ def protect(
     """Close what is held of `symbol`, or `quantity` shares of it, at `take_profit` or at `stop_loss`, whichever comes
     first; one of the two will do. Raises ValueError for neither."""
     exits = Exits(_price(take_profit), _price(stop_loss), _price(stop_loss_limit))
-    _check_exits(f"protect({symbol!r})", exits, TimeInForce(time_in_force))
-    return Protect(_text(symbol), exits, _price(quantity), TimeInForce(time_in_force), _text(reason))
+    call = f"protect({symbol!r})"
+    _check_exits(call, exits, TimeInForce(time_in_force))
+    return Protect(_symbol(call, symbol), exits, _price(quantity), TimeInForce(time_in_force), _text(reason))
 
 
 def cancel(symbol: str = "", *, order: str | Named = "", reason: str = "") -> Cancel:
@@ -171,7 +177,7 @@ def cancel(symbol: str = "", *, order: str | Named = "", reason: str = "") -> Ca
     name = order if isinstance(order, str) else order.client_order_id
     if bool(symbol) == bool(name):
         raise ValueError("cancel: expected a symbol, or an order")
-    return Cancel(symbol=_text(symbol), reason=_text(reason), client_order_id=_text(name))
+    return Cancel(_symbol("cancel", symbol), _text(reason), _symbol("cancel", name))
 
 
 # Reading the words ---------------------------------------------------------------------------------------------------
@@ -184,11 +190,15 @@ _TYPES = {
     frozenset({"trail"}): OrderType.TRAILING_STOP,
     frozenset({"trail_percent"}): OrderType.TRAILING_STOP,
 }
+MOST = Decimal(10) ** 15
+"""Of anything in an order. Beyond it is a division by next to nothing, and more digits than money has."""
 _LASTING = (TimeInForce.DAY, TimeInForce.GTC)
 
 
 def _want(side: Side, quantity: Number | None, symbol: str, terms: Terms) -> Want:
     call = f"{side}({quantity!r}, {symbol!r})" if quantity is not None else f"{side}(symbol={symbol!r})"
+    for name in terms.keys() - Terms.__annotations__.keys():
+        raise ValueError(f"{call}: {name} is no term of an order; valid: {', '.join(Terms.__annotations__)}")
     measure, amount = _measured(call, quantity, terms.get("dollars"), terms.get("equity"))
     if amount <= 0:
         raise ValueError(f"{call}: the quantity must be above 0")
@@ -201,7 +211,7 @@ def _want(side: Side, quantity: Number | None, symbol: str, terms: Terms) -> Wan
         _check_exits(call, exits, time_in_force)
     return Want(
         side=side,
-        symbol=_text(symbol),
+        symbol=_symbol(call, symbol),
         quantity=amount,
         type=_type_of(call, terms),
         time_in_force=time_in_force,
@@ -224,6 +234,8 @@ def _measured(
     amounts = [(measure, decimal_of(amount)) for measure, amount in given.items() if amount is not None]
     if len(amounts) != 1:
         raise ValueError(f"{call}: expected a quantity of shares, or dollars=..., or equity=...; exactly one of them")
+    if abs(amounts[0][1]) > MOST:
+        raise ValueError(f"{call}: more than {MOST:g} shares, dollars or times the equity")
     return amounts[0]
 
 
@@ -239,6 +251,12 @@ def _check_exits(call: str, exits: Exits, time_in_force: TimeInForce) -> None:
         raise ValueError(f"{call}: expected a take_profit or a stop_loss price")
     if time_in_force not in _LASTING:
         raise ValueError(f"{call}: time_in_force {time_in_force} does not go with exits; expected day or gtc")
+
+
+def _symbol(call: str, symbol: object) -> str:
+    if not isinstance(symbol, str):
+        raise ValueError(f"{call}: expected a name as text, like 'SPY', found {type(symbol).__name__}")
+    return _text(symbol)
 
 
 def _price(value: Number | None) -> Decimal | None:

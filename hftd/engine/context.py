@@ -95,6 +95,8 @@ class ModelContext:
         self._state.timers.stop(self._running.model_id, name)
 
     def _set_timer(self, length: float | str, name: str, *, again: bool) -> None:
+        if not isinstance(name, str):
+            raise ValueError(f"a timer named {name!r}; expected text, like 'rebalance'")
         state = self._state
         state.timers.set(self._running.model_id, name, state.time_ns, length_ns(length), again=again)
 

@@ -1,6 +1,6 @@
 """From what a model wants to an order in shares: dollars and equity counted, targets compared, exits placed."""
 
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_DOWN, Context, Decimal
 
 from msgspec.structs import replace
 
@@ -14,6 +14,8 @@ from hftd.engine.state import RunningModel
 WHOLE = Decimal(1)
 FINEST = Decimal("0.000000001")
 """The smallest part of a share that Alpaca trades."""
+_ROOMY = Context(prec=60)
+"""More digits than any amount of a model has; with fewer it would raise, and absurd amounts are for the gate."""
 
 
 def sized(
@@ -56,7 +58,7 @@ def _shares(intent: Want | Target, price: float | Decimal | None, equity: Decima
     if price is None:
         return None
     dollars = intent.quantity * (equity if intent.measure is Measure.EQUITY else 1)
-    return (dollars / decimal_of(price)).quantize(FINEST if intent.fractional else WHOLE, ROUND_DOWN)
+    return (dollars / decimal_of(price)).quantize(FINEST if intent.fractional else WHOLE, ROUND_DOWN, _ROOMY)
 
 
 def _side(signed: Decimal) -> Side:

@@ -11,7 +11,7 @@ called. What a hook returns is normalised by `intents_of`. Annotated class attri
 Pure: no clock, no I/O, no randomness.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
@@ -193,6 +193,22 @@ def overrides(cls: type[Model], hook: str) -> bool:
     return getattr(cls, hook) is not getattr(Model, hook)
 
 
+MAX_BARS = 1_000_000
+"""The most bars of the past that a model may ask for: ten years of minutes."""
+
+
+def check_made(model: Model) -> None:
+    """Raise ModelError unless a model has a hook, and `warmup_bars` and `history_bars` are numbers of bars."""
+    if not any(overrides(type(model), hook) for hook in HOOKS):
+        raise ModelError(f"{type(model).__name__} has no hook, so that nothing would ever call it; expected an on_bar")
+    for name in ("warmup_bars", "history_bars"):
+        bars = getattr(model, name)
+        if callable(bars):
+            raise ModelError(f"{name} is a method; write @property above it, or {name} = 20")
+        if not isinstance(bars, int) or isinstance(bars, bool) or not 0 <= bars <= MAX_BARS:
+            raise ModelError(f"{name} is {shown(bars)}; expected a whole number of bars, at most {MAX_BARS:,}")
+
+
 MAX_INTENTS = 1000
 """The most intents one hook may return: an endless generator must not take the machine with it."""
 
@@ -208,19 +224,21 @@ def intents_of(answer: object) -> tuple[Intent, ...]:
     if isinstance(answer, Intent):
         return (answer,)
     if isinstance(answer, str | bytes | Mapping) or not isinstance(answer, Iterable):
-        raise ModelError(_nonsense(answer))
+        raise ModelError(_nonsense(shown(answer)))
+    if isinstance(answer, Set):
+        raise ModelError("returned a set, whose order is another each time; expected a list")
     intents = tuple(islice(answer, MAX_INTENTS + 1))
     if len(intents) > MAX_INTENTS:
         raise ModelError(f"returned more than {MAX_INTENTS} intents")
     for intent in intents:
         if not isinstance(intent, Intent):
-            raise ModelError(_nonsense(intent))
+            raise ModelError(_nonsense(f"{shown(intent)} among several"))
     return intents
 
 
-def _nonsense(answer: object) -> str:
+def _nonsense(answer: str) -> str:
     return (
-        f"returned {shown(answer)}; expected nothing, an intent made by buy, sell, target, protect or cancel, "
+        f"returned {answer}; expected nothing, an intent made by buy, sell, target, protect or cancel, "
         "or several of them"
     )
 

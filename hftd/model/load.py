@@ -62,7 +62,13 @@ def find_model(name: str, folder: Path) -> Path:
     """The file NAME.py or the folder NAME. Raises ModelError with the nearest name when there is none, or two."""
     places = [path for path in (folder / f"{name}.py", folder / name / "__init__.py") if path.is_file()]
     if not name.isidentifier() or not places:
-        names = model_names(folder)
+        names = [known for known in model_names(folder) if known.isidentifier()]
+        if places:
+            raise ModelError(
+                f"{places[0]}: {name} cannot be a model's name: expected letters, digits, underscores, no digit first"
+            )
+        if name.isidentifier() and (folder / name).is_dir():
+            raise ModelError(f"{folder / name}: has no __init__.py, which would hold the model's class")
         instead = suggestion(name, names) if names else "it holds no models; hftd new NAME starts one"
         raise ModelError(f"no model {name} in {folder}; {instead}")
     if len(places) == 2:
@@ -186,7 +192,7 @@ def _model_class(module: ModuleType, path: Path) -> type[Model]:
 def _check_declarations(cls: type[Model], path: Path) -> None:
     """Refuse what would silently do nothing: a misspelt hook, a parameter that settings cannot give."""
     for name, value in vars(cls).items():
-        if name.startswith("on_") and callable(value) and name not in HOOKS:
+        if callable(value) and _is_nearly_a_hook(name):
             raise ModelError(f"{_place(path, cls, name)}: {name} is no hook; {suggestion(name, HOOKS)}")
     try:
         parameters_of(cls)
@@ -194,6 +200,12 @@ def _check_declarations(cls: type[Model], path: Path) -> None:
         raise ModelError(f"{_place(path, cls, error.parameter)}: {error}") from error
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
+
+
+def _is_nearly_a_hook(name: str) -> bool:
+    """Whether it was meant for one: on_bars, onBar, OnBar."""
+    alike = {hook.replace("_", "") for hook in HOOKS}
+    return name not in HOOKS and (name.startswith("on_") or name.replace("_", "").casefold() in alike)
 
 
 def _place(path: Path, cls: type[Model], name: str) -> str:
@@ -221,6 +233,8 @@ def sentence_of(error: BaseException, path: Path, hook: str = "") -> str:
     place = place_of(error, path)
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"{place}: {_missing_sentence(error.name, path)}"
+    if isinstance(error, ImportError) and "no known parent package" in str(error):
+        return f"{place}: a model of one file has no helpers; {_AS_FOLDER}"
     if isinstance(error, SystemExit):
         return f"{place}: {f'{hook} ends' if hook else 'ends'} the process; a model only returns"
     message = f": {error}" if str(error) else ""
@@ -234,6 +248,9 @@ def place_of(error: BaseException, path: Path) -> str:
     return f"{own[-1].filename}:{own[-1].lineno}" if own else str(path)
 
 
+_AS_FOLDER = "make it a folder NAME with __init__.py and the helper in it: from .helper import ..."
+
+
 def _missing_sentence(name: str, path: Path) -> str:
     top, _, rest = name.partition(".")
     helpers = [file.stem for file in path.glob("*.py")] if path.is_dir() else []
@@ -241,6 +258,10 @@ def _missing_sentence(name: str, path: Path) -> str:
         return f"no helper {rest} in {path}; {suggestion(rest, helpers)}"
     if top in helpers:
         return f"{top} is a helper in the model's own folder: write from .{top} import ..."
+    if path.is_file() and path.with_name(f"{top}.py").is_file():
+        return f"{top}.py beside it is a model of its own, and no helper; {_AS_FOLDER}"
+    if rest and top in sys.modules:
+        return f"there is no {name} in the {top} that is installed"
     package = DISTRIBUTIONS.get(top, top)
     return (
         f"needs the package {top}, which is not installed for {sys.executable}; an installed hftd gets it by "

@@ -27,7 +27,7 @@ from hftd.engine.risk import Limits
 from hftd.engine.state import RunningModel, call_hook
 from hftd.errors import ModelError
 from hftd.model.choice import ChosenModel
-from hftd.model.contract import Model, overrides
+from hftd.model.contract import Model, check_made, overrides
 from hftd.model.load import LoadedModel, sentence_of
 from hftd.model.parameters import build
 
@@ -53,11 +53,18 @@ class Rehearsal:
 
     def _built(self, loaded: LoadedModel, chosen: ChosenModel) -> Model:
         try:
-            return build(loaded.cls, chosen.parameters, chosen.locate)
+            model = build(loaded.cls, chosen.parameters, chosen.locate)
         except ModelError:
             raise
         except (Exception, SystemExit) as error:
             raise ModelError(sentence_of(error, self._path, "__init__")) from error
+        try:
+            check_made(model)
+        except ModelError as error:
+            raise ModelError(f"{self._path}: {error}") from error
+        except Exception as error:
+            raise ModelError(sentence_of(error, self._path, "warmup_bars or history_bars")) from error
+        return model
 
     def play(self, market: Iterable[Event]) -> list[Command]:
         """Live through the session with these events between its open and its close; returns all that was decided."""

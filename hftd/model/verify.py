@@ -20,7 +20,7 @@ import msgspec
 from hftd.errors import ModelError
 from hftd.model.choice import ChosenModel
 from hftd.model.contract import Model
-from hftd.model.load import LoadedModel, find_model, fingerprint, load_model
+from hftd.model.load import LoadedModel, find_model, fingerprint, load_model, sentence_of
 from hftd.model.parameters import build, checked
 from hftd.model.trial import TrialAnswer, TrialRequest
 
@@ -38,8 +38,11 @@ class VerifiedModel:
     fingerprint: str
 
     def build(self) -> Model:
-        """A fresh instance, for one session. What its `__init__` raises is passed on."""
-        return build(self.loaded.cls, self.values)
+        """A fresh instance, for one session. Raises ModelError for what its `__init__` raises."""
+        try:
+            return build(self.loaded.cls, self.values)
+        except (Exception, SystemExit) as error:
+            raise ModelError(sentence_of(error, self.loaded.path, "__init__")) from error
 
 
 def verified(chosen: ChosenModel, folder: Path, limit_s: float = LIMIT_S) -> VerifiedModel:

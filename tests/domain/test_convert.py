@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +32,15 @@ def test_a_number_becomes_a_decimal_by_its_shortest_text(given_, expected):
     assert str(decimal_of(given_)) == expected
 
 
-@pytest.mark.parametrize("given_", ["five", "", "NaN", float("nan"), float("inf"), Decimal("-Infinity"), "1,5"])
+@pytest.mark.parametrize("given_", [np.float64(271.34), np.float32(271.34), Decimal("271.34")])
+def test_a_number_of_numpy_is_one(given_):
+    assert decimal_of(given_) == Decimal("271.34")
+    assert decimal_of(np.int64(5)) == 5
+
+
+@pytest.mark.parametrize(
+    "given_", ["five", "", "NaN", float("nan"), float("inf"), Decimal("-Infinity"), "1,5", None, [5], 5j]
+)
 def test_what_is_no_finite_number_is_refused(given_):
     with pytest.raises(ValueError, match="is not a"):
         decimal_of(given_)

@@ -52,6 +52,11 @@ def test_without_a_price_dollars_cannot_be_counted():
     assert shown(world.bar()) == ["SignalDropped sell 0 no_price"]
 
 
+def test_an_absurd_amount_is_counted_to_the_last_digit_and_left_to_the_gate():
+    wish = buy(symbol="SPY", equity=10**15, fractional=True, limit="0.0001")
+    assert shown(world_of(wish).bar(close=100.0))[0] == f"SignalRaised buy {10**25}.000000000"
+
+
 def test_a_target_in_equity_follows_the_price():
     world = world_of(target("SPY", equity=0.5), target("SPY", equity=0.5), target("SPY", equity=0.5))
     world.fill(world.bar_order(), 5000, 100)

@@ -170,6 +170,11 @@ def test_nonsense_is_refused(answer):
         intents_of(answer)
 
 
+def test_a_set_is_refused_because_its_order_is_chance():
+    with pytest.raises(ModelError, match="returned a set, whose order is another each time; expected a list"):
+        intents_of(set(WANTS))
+
+
 def test_an_endless_answer_is_refused():
     with pytest.raises(ModelError, match=f"more than {MAX_INTENTS} intents"):
         intents_of(itertools.repeat(WANTS[0]))

@@ -48,6 +48,15 @@ def test_an_unknown_model_is_answered_with_the_nearest_or_the_list(write):
     assert "hftd new NAME starts one" in refusal("zzz", folder / "nowhere")
 
 
+def test_a_file_or_folder_that_cannot_be_a_model_is_told_why(write):
+    folder = write(quiet=QUIET)
+    (folder / "my-model.py").write_text(QUIET)
+    (folder / "bare").mkdir()
+    assert refusal("my-model", folder).startswith("my-model.py: my-model cannot be a model's name: expected")
+    assert refusal("my-modle", folder).endswith("; valid: quiet")
+    assert refusal("bare", folder) == "bare: has no __init__.py, which would hold the model's class"
+
+
 def test_two_models_of_one_name_are_refused(write):
     folder = write(quiet=QUIET, quiet__x="")
     (folder / "quiet/x.py").rename(folder / "quiet/__init__.py")
@@ -74,10 +83,14 @@ def test_two_models_of_one_name_are_refused(write):
         (QUIET + "    size: Size = 1\n", "m.py:7: NameError: name 'Size' is not defined"),
         ("from __future__ import annotations\n" + QUIET + "    size: Size = 1\n", "m.py: an annotation of Quiet names"),
         ("x = '\0'\n", "m.py"),
+        (QUIET + "    def onBar(self, bar): pass\n", "m.py:7: onBar is no hook; did you mean on_bar?"),
+        ("import hftd.modle\n", "m.py:1: there is no hftd.modle in the hftd that is installed"),
+        ("from .helper import x\n", "m.py:1: a model of one file has no helpers; make it a folder NAME"),
+        ("import beside\n", "m.py:1: beside.py beside it is a model of its own, and no helper; make it a folder"),
     ],
 )
 def test_a_broken_model_is_refused_with_its_place(write, text, sentence):
-    assert refusal("m", write(m=text)).startswith(sentence)
+    assert refusal("m", write(m=text, beside=QUIET)).startswith(sentence)
 
 
 def test_a_base_class_is_hidden_by_an_underscore_and_aliases_count_once(write):

@@ -72,6 +72,29 @@ def test_what_is_verified_is_what_is_loaded_with_its_parameters():
             "m.py:5: on_fill raised AttributeError",
         ),
         ("    def on_session_close(self, session):\n        raise RuntimeError\n", "m.py:5: on_session_close raised"),
+        (
+            "    def on_bar(self, bar):\n        return buy(1, 'SPY', limit_price=5)\n",
+            "m.py:5: on_bar raised ValueError: buy(1, 'SPY'): limit_price is no term of an order",
+        ),
+        ("    size: int = 5\n", "m.py: M has no hook, so that nothing would ever call it; expected an on_bar"),
+        (
+            "    def on_start(self, context): context.every(60, 5)\n",
+            "m.py:4: on_start raised ValueError: a timer named 5",
+        ),
+        (
+            "    warmup_bars = '20'\n    def on_bar(self, bar): pass\n",
+            "m.py: warmup_bars is '20' (str); expected a whole",
+        ),
+        ("    history_bars = 1e3\n    def on_bar(self, bar): pass\n", "m.py: history_bars is 1000.0 (float); expected"),
+        ("    warmup_bars = -5\n    def on_bar(self, bar): pass\n", "m.py: warmup_bars is -5 (int); expected a whole"),
+        (
+            "    def warmup_bars(self): return 20\n    def on_bar(self, bar): pass\n",
+            "m.py: warmup_bars is a method; write",
+        ),
+        (
+            "    @property\n    def warmup_bars(self): return self.size\n    def on_bar(self, bar): pass\n",
+            "m.py:5: warmup_bars or history_bars raised AttributeError",
+        ),
     ],
 )
 def test_a_model_that_misbehaves_is_refused_with_its_place(tmp_path, body, sentence):
@@ -87,6 +110,15 @@ def test_a_model_that_misbehaves_is_refused_with_its_place(tmp_path, body, sente
 )
 def test_a_model_that_blocks_is_refused_with_its_line(tmp_path, body, sentence):
     assert refusal(write(tmp_path, body), limit_s=0.3) == sentence
+
+
+def test_what_init_raises_later_is_a_sentence_too(tmp_path):
+    weights = tmp_path / "weights"
+    weights.touch()
+    model = verified(choice(), write(tmp_path, f"    def __init__(self): open({str(weights)!r})\n    on_bar = print\n"))
+    weights.unlink()
+    with pytest.raises(ModelError, match=r"m\.py:4: __init__ raised FileNotFoundError"):
+        model.build()
 
 
 def test_wrong_parameters_are_refused_where_they_stand():
