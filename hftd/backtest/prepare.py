@@ -17,6 +17,7 @@ from hftd.data.reading import USUAL, Reading, check_columns
 from hftd.data.reading import columns_of as names_of
 from hftd.data.recorded import Recorded
 from hftd.data.rows import Bars, Kind
+from hftd.domain.convert import rfc3339_of
 from hftd.domain.session import Session
 from hftd.errors import DataError, ModelError
 from hftd.exchange.market.columns import BarColumns
@@ -129,9 +130,10 @@ def sessions_of(
     """The sessions with bars from day `first` to `last`, both included. Raises DataError when there is none."""
     found = sessions_with_bars(dict(bars), calendar)
     if not found:
+        first_ns = min(int(columns.time_ns[0]) for columns in bars.values())
         raise DataError(
-            f"no bar lies in a session of calendar {calendar.name}; times are read as UTC unless they have a zone, "
-            "like 2026-11-20T09:30:00-05:00"
+            f"no bar lies in a session of calendar {calendar.name}; the first is of {rfc3339_of(first_ns)}: "
+            "if it should be another hour, the times of the files have another zone than they say"
         )
     wanted = [session for session in found if (not first or first <= session.day) and (not last or session.day <= last)]
     if not wanted:

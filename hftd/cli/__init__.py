@@ -81,3 +81,8 @@ def main() -> None:
     except BrokenPipeError:  # whoever read our output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"hftd: {os.fsdecode(error.filename)}: {error.strerror}", file=sys.stderr)
+        sys.exit(1)

@@ -198,9 +198,8 @@ def report_text(report: Report) -> str:
         f"files     {len(report.files)}",
         f"rows      {rows}",
         f"symbols   {', '.join(shown)}{f' and {more} more' if more else ''}",
-        f"from      {report.first}",
-        f"to        {report.last}",
     ]
+    lines += [f"from      {report.first}", f"to        {report.last}"] if report.first else []
     lines += [f"left out  {report.left_out} rows"] if report.left_out else []
     lines += [f"written   {file}" for file in report.written]
     for finding in report.findings:
@@ -211,6 +210,8 @@ def report_text(report: Report) -> str:
 
 def _verdict(report: Report) -> str:
     counts = {level: sum(finding.level == level for finding in report.findings) for level in (ERROR, WARNING)}
+    if not report.rows:
+        return "nothing in it is fit to use"
     if report.written:
         if counts[ERROR]:
             return "cleaned: what is listed as an error was left out or put in order"

@@ -132,7 +132,10 @@ class Decoder:
         place = first_row + (row if kept is None else int(np.flatnonzero(kept)[row]))
         where = f"row {place + 1}, column 'timestamp'"
         if second[at]:
-            raise DataError(f"{file}, {where}: a second row for {name} at {time_ns}; one a minute is expected")
+            raise DataError(
+                f"{file}, {where}: a second row for {name} at {time_ns}; one a minute is expected: hftd data import "
+                "keeps the first"
+            )
         said = f"{where}: {name} at {time_ns} comes after {rfc3339_of(int(rows.time_ns[before]))}"
         if self.is_strict:
             raise DataError(

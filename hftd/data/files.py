@@ -207,9 +207,20 @@ def _csv_schema(file: Path, reading: Reading) -> Any:
 
     if file.stat().st_size == 0:
         raise DataError(f"{file}: the file is empty")
+    if parted_by := _other_separator(file):
+        raise DataError(f"{file}: its fields are parted by {parted_by}; commas are expected, and points in numbers")
     options = {"read_options": pyarrow.csv.ReadOptions(block_size=2**20)}
     with _guarded(file, lambda: pyarrow.csv.open_csv(file, **options)) as reader:
         return reader.schema
+
+
+def _other_separator(file: Path) -> str:
+    """What parts the fields of the heading, if it is not a comma; "" when it is, or nobody knows."""
+    with file.open("rb") as stream:
+        heading = stream.readline(2**16)
+    if b"," in heading or file.suffix.lower() == ".gz":
+        return ""
+    return next((name for sign, name in ((b";", "semicolons"), (b"\t", "tabs"), (b"|", "bars")) if sign in heading), "")
 
 
 def _csv_options(columns: dict[str, str], reading: Reading) -> dict[str, Any]:

@@ -140,23 +140,30 @@ def times_of(file: Path, name: str, column: Any, reading: Reading) -> npt.NDArra
     if len(column) == 0:
         return np.empty(0, np.int64)
     try:
-        if arrow.types.is_integer(kind):
+        if arrow.types.is_floating(kind):
+            column = column.cast(arrow.int64())
+        if arrow.types.is_integer(column.type):
             return _counted(file, name, _filled(column.cast(arrow.int64())))
         if arrow.types.is_string(kind) or arrow.types.is_large_string(kind):
             column = _parsed(column, reading)
         if arrow.types.is_date(column.type):
             column = column.cast(arrow.timestamp("s"))
+        if not arrow.types.is_timestamp(column.type):
+            raise DataError(
+                f"{file}: column {name!r} holds {kind}, and times are expected: {EXAMPLE}, or seconds since 1970"
+            )
         if column.type.tz is None:
             column = compute.assume_timezone(column, _zone(file, name, column, reading))
         return _filled(column.cast(arrow.timestamp("ns", tz=column.type.tz)).cast(arrow.int64()))
-    except (arrow.ArrowException, AttributeError) as error:
+    except arrow.ArrowException as error:
         raise DataError(
-            f"{file}: column {name!r} does not hold times such as 2019-02-11T14:30:00Z ({_short(error)}); "
+            f"{file}: column {name!r} does not hold times such as {EXAMPLE} ({_short(error)}); "
             "other forms are told by data.time_format, like '%m/%d/%Y %H:%M'"
         ) from error
 
 
 EMPTY_TIME = -(2**63)
+EXAMPLE = "2019-02-11T14:30:00Z"
 
 
 def _filled(column: Any) -> npt.NDArray[np.int64]:

@@ -136,7 +136,16 @@ class Recorded:
     def _check_symbols(self, found: Any) -> None:
         for symbol in self._symbols:
             if symbol not in found:
-                raise DataError(f"{self.where}: no rows for {symbol}; {suggestion(symbol, self.symbols())}")
+                raise DataError(f"{self.where}: no rows{self._for(symbol)}")
+
+    def _for(self, symbol: str) -> str:
+        if not (symbols := self.symbols()):
+            return ", only a heading"
+        if symbol in symbols:
+            return f" for {symbol}"
+        by_name = any("symbol" not in file.columns for file in self.files)
+        why = " (a file without a column of symbols is of what its name begins with)" if by_name else ""
+        return f" for {symbol}; {suggestion(symbol, symbols)}{why}"
 
     def symbols(self) -> tuple[str, ...]:
         """All symbols in the files, in order of the alphabet: reads them through."""

@@ -115,11 +115,19 @@ def test_the_summary_is_for_people_and_tells_where_the_result_is(home: Home, tap
         (("volume_17_31", "--data", "TAPE", "--param", "quantity"), 78, "expected NAME=VALUE"),
         (("volume_17_31", "--data", "TAPE", "--param", "quantty=5"), 78, "quantity"),
         (("volume_17_31", "--data", "TAPE", "--fees", "free"), 78, "exchange.fees"),
+        (
+            ("volume_17_31", "--data", "night.csv"),
+            78,
+            "in a session of calendar NYSE; the first is of 2019-02-11T04:30",
+        ),
+        (("volume_17_31", "--data", "TAPE", "--out", "night.csv"), 1, "hftd: night.csv: File exists"),
     ],
 )
 def test_a_mistake_gets_a_sentence(
     home: Home, tape: Path, arguments: tuple[str, ...], status: int, sentence: str
 ) -> None:
+    night = "symbol,time,o,h,l,c,v\nSPY,2019-02-11T04:30Z,1,1,1,1,5\n"
+    (home.folder / "night.csv").write_text(night)
     ended = home.run("backtest", *(tape if word == "TAPE" else word for word in arguments))
     assert ended.status == status, ended
     assert sentence in ended.log and "Traceback" not in ended.log

@@ -57,6 +57,7 @@ def test_a_minute_file_without_symbol_zone_or_volume(tmp_path: Path) -> None:
         (str(OPEN_NS), {}),
         (str(OPEN_NS // 1_000_000), {}),
         (str(OPEN_NS // 1_000_000_000), {}),
+        (f"{OPEN_NS // 1_000_000_000}.0", {}),
     ],
 )
 def test_times(tmp_path: Path, stamp: str, told: dict[str, str]) -> None:
@@ -81,6 +82,14 @@ def test_columns_by_other_names(tmp_path: Path) -> None:
         (("time,o,h,l,c,v", "2019-02-11 14:30,1,1,1,1,5"), {"time_zone": "New York"}, "no time zone 'New York'"),
         (("time,o,h,l,c,v", "2019-02-11T14:30Z,1,1,1,1,5"), {"columns": {"open": "op"}}, "no column 'op', which data"),
         (("time,o,h,l,c,v", "5,1,1,1,1,5"), {}, "holds 5, which is no time"),
+        (("time,o,h,l,c,v", "43507.6,1,1,1,1,5"), {}, "does not hold times such as 2019-02-11T14:30:00Z .*truncated"),
+        (("time,o,h,l,c,v", "true,1,1,1,1,5"), {}, "column 'time' holds bool, and times are expected"),
+        (
+            ("time;o;h;l;c;v", "2019-02-11T14:30Z;1,5;1;1;1;5"),
+            {},
+            "parted by semicolons; commas are expected, and points",
+        ),
+        (("time\to\th", "2019-02-11T14:30Z\t1\t1"), {}, "parted by tabs; commas are expected"),
         (("time,price,amount", "2019-02-11T14:30Z,1,1"), {}, "no column 'size'"),
         (("Zeit,Kurs", "2019-02-11T14:30Z,1"), {}, "columns Zeit, Kurs tell neither bars .*--column open=NAME"),
         (("time,price,size", "2019-02-11T14:30Z,1,1.5"), {}, "row 1, column 'size': is 1.5; a whole number"),
@@ -111,6 +120,20 @@ def test_refusals(tmp_path: Path, lines: tuple[str, ...], told: dict[str, object
 def test_a_file_whose_name_is_no_symbol(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="give it with --symbol"):
         items(csv(tmp_path / "2019.csv", "t,o,h,l,c,v", "2019-02-11T14:30Z,1,1,1,1,5"))
+
+
+def test_a_symbol_that_is_not_there(tmp_path: Path) -> None:
+    heading, row = "time,o,h,l,c,v", "2019-02-11T14:30Z,1,1,1,1,5"
+    with pytest.raises(
+        DataError, match=r"no rows for SPY; valid: YAHOO \(a file without a column of symbols is of what"
+    ):
+        Recorded.open([csv(tmp_path / "yahoo_SPY.csv", heading, row)], symbols=("SPY",)).bars()
+    with pytest.raises(DataError, match=r"no rows for SPY; valid: QQQ$"):
+        Recorded.open([csv(tmp_path / "a.csv", f"symbol,{heading}", f"QQQ,{row}")], symbols=("SPY",)).bars()
+    with pytest.raises(DataError, match="no rows, only a heading"):
+        Recorded.open([csv(tmp_path / "b.csv", f"symbol,{heading}")], symbols=("SPY",)).bars()
+    with pytest.raises(DataError, match=r"no rows for SPY$"):
+        Recorded.open([csv(tmp_path / "SPY.csv", heading)], symbols=("SPY",)).bars()
 
 
 def test_two_files_with_one_minute(tmp_path: Path) -> None:
