@@ -86,7 +86,8 @@ class AlpacaBroker:
         await asyncio.to_thread(preload)
         self._sink = sink
         session = self._open_session()
-        opening = [asyncio.create_task(socket.open(session)) for socket in (self._trades, self._data)]
+        sockets = [socket for socket in (self._trades, self._data) if not socket.line.is_open]
+        opening = [asyncio.create_task(socket.open(session)) for socket in sockets]
         try:
             await asyncio.gather(*opening)
         except BaseException:

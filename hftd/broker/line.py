@@ -79,6 +79,11 @@ class Line:
         return self._socket
 
     @property
+    def is_open(self) -> bool:
+        """Whether it was opened and not closed since, up or not."""
+        return self._keeper is not None
+
+    @property
     def last_frame_ns(self) -> int:
         """When the last frame came; 0 before the first."""
         return self._last_frame_ns

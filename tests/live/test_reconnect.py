@@ -3,8 +3,11 @@
 import signal
 from pathlib import Path
 
+import pytest
+
 from hftd.domain.commands import SubmitOrder
 from hftd.domain.events import BarReceived
+from tests.live.faulty_exchange import FaultyExchange
 from tests.running import ExchangeProcess, Home, signed_quantity, write_tape
 
 QUIET, SELL, BUY = 1001, 1700, 3100
@@ -46,3 +49,15 @@ def test_an_exchange_that_was_killed_is_found_again(home: Home, tmp_path: Path) 
     waiting = len(theirs) - len(home.fills())
     assert waiting or int(held["qty"]) == sum(map(signed_quantity, home.fills()))
     assert exchange.running.end().status == 0
+
+
+@pytest.mark.parametrize("path", ["/v2/account", "/v2/orders", "/v2/positions"])
+def test_a_broker_whose_sockets_are_up_and_whose_rest_is_not_is_waited_for(
+    path: str, home: Home, tmp_path: Path
+) -> None:
+    rows = [(f"2019-02-11T14:{30 + index}:00Z", 100.0, (SELL, BUY)[index % 2]) for index in range(5)]
+    exchange = FaultyExchange(home, write_tape(tmp_path / "tape.csv", rows), 3600)
+    exchange.arm(kind="status", target="rest", status=503, method="GET", path=path, count=7)
+    ended = home.run("run", "--sessions", 1, "--json", **exchange.broker())
+    assert (ended.status, "Traceback" in ended.log) == (0, False), ended
+    assert ended.lines("warning: broker.unreachable") and "account.agrees" in ended.events
