@@ -162,8 +162,8 @@ class Broker(Protocol):
     """
 
     async def connect(self, sink: Sink) -> None:
-        """Open and authenticate the sockets that are not open yet, one attempt each (a connection limit is outlasted: see
-        docs/broker.md).
+        """Open and authenticate the sockets that are not open yet, one attempt each (a connection limit is outlasted:
+        see docs/broker.md).
 
         From then on lost sockets are connected and subscribed again by themselves, each step told as a `FeedStatus`.
         """

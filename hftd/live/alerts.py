@@ -17,6 +17,7 @@ from hftd.clock import Clock
 from hftd.domain import commands, events
 from hftd.domain.convert import SECOND_NS, text_of
 from hftd.engine.engine import Engine
+from hftd.errors import ConfigurationError
 from hftd.live.alert_sender import Alert, AlertSender
 from hftd.live.services import EndedSession, Service, in_thread
 from hftd.live.standing_in import FELL_BACK
@@ -207,6 +208,10 @@ class Alerts(Service):
             self._tell(summary_of(self._engine))
         self._engine = None
         self._forget_feed()
+
+    def failed(self, error: Exception) -> None:
+        if isinstance(error, ConfigurationError):  # of what may pass, the next start tells if it does not
+            self._tell(Alert("halt", "the daemon has ended", f"{error}; it is not started again before this is mended"))
 
     async def stopped(self) -> None:
         if self._looking is not None:

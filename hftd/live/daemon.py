@@ -129,6 +129,9 @@ class Daemon:
         self._services.started(self)
         try:
             await self._live(sessions)
+        except Exception as error:
+            self._services.failed(error)
+            raise
         finally:
             self._telling.notifier.stopping()
             ticker.cancel()

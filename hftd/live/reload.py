@@ -129,13 +129,20 @@ class Reloader(Service):
         from watchfiles import awatch
 
         watched = _Watched(self._settings)
-        async for changed in awatch(*watched.places):
-            if any(watched.concerns(path) for _, path in changed):
-                await self._tried()
+        try:
+            async for changed in awatch(*watched.places):
+                if any(watched.concerns(path) for _, path in changed):
+                    await self._tried()
+        except OSError as error:  # a folder is gone, or the kernel watches no more files
+            log.error("reload.unwatched", reason=str(error), effect="what changes is taken over by hftd reload alone")
 
     async def _tried(self) -> None:
-        with suppress(HftdError):  # told already
+        try:
             await self.reload()
+        except HftdError:
+            return  # told already
+        except Exception as error:
+            log.error("reload.failed", reason=str(error), effect="what ran before goes on", exc_info=True)
 
     async def reload(self) -> dict[str, Any]:
         """Read settings and models again and take them over. Raises HftdError, and nothing has changed."""

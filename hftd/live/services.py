@@ -57,6 +57,9 @@ class Service:
     async def session_ended(self, ended: EndedSession) -> None:
         """A session is over and its journal closed."""
 
+    def failed(self, error: Exception) -> None:
+        """The daemon ends because of `error`: told at once, before `stopped`."""
+
     async def stopped(self) -> None:
         """The daemon ends: the last that is told."""
 
@@ -84,6 +87,10 @@ class Services:
 
     def session_ended(self, ended: EndedSession) -> None:
         self._tell(lambda service: service.session_ended(ended))
+
+    def failed(self, error: Exception) -> None:
+        for service in self._services:
+            service.failed(error)
 
     async def stop(self, within_s: float) -> None:
         """Tell them that it is over, and wait until they have done what they were told, at most `within_s` seconds."""

@@ -17,8 +17,10 @@ from hftd.domain.orders import ReportKind
 from hftd.errors import CredentialsError
 from hftd.exchange.market.course import make_course
 from hftd.exchange.market.random_walk import RandomMarket
+from hftd.live.alerts import Alerts
 from hftd.live.daemon import Daemon, Outcome
 from hftd.live.systemd import Notifier
+from tests.live.test_alerts import Kept
 from tests.live.test_set_clock import CountingLoop, skip_through
 from tests.live.walking import BUSY, CASH, Journals, Walk, at, make_plan
 
@@ -76,6 +78,19 @@ def test_a_session_goes_on_without_them_and_trades_again_when_they_are_good(tmp_
     assert min(fills) < at(f"{DAY} 10:00") and max(fills) > at(f"{DAY} 10:30")
     ids = list(machine.sent_ids())
     assert len(ids) == len(set(ids))
+
+
+async def test_an_end_for_good_is_told_to_who_does_not_look(tmp_path: Path) -> None:
+    walk, sender = Walk(tmp_path, f"{DAY} 08:00"), Kept()
+    walk.broker = Forbidding(walk.broker, walk.clock, "09:29", "13:00")  # type: ignore[assignment]
+    walk.services = [Alerts(sender, walk.clock, ("halt",), 0)]
+    living = asyncio.create_task(walk.make_daemon().run())
+    playing = asyncio.create_task(walk.broker.play_until(at(f"{DAY} 09:30")))
+    with pytest.raises(CredentialsError):
+        await living
+    playing.cancel()
+    (alert,) = sender.alerts
+    assert alert.title == "hftd: the daemon has ended" and "refused the API keys" in alert.text
 
 
 @pytest.mark.parametrize("start", ["08:00", "09:29"])

@@ -1,5 +1,6 @@
 """Other models and limits for a daemon that runs, on a real exchange: taken over, refused, rolled back, recovered."""
 
+import asyncio
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from hftd.domain.commands import ShadowFilled, SubmitOrder
 from hftd.domain.events import BarReceived, CandidateEntered, LimitsChanged, ModelSwapped, SessionClosed
@@ -239,3 +241,22 @@ def test_on_a_full_disk_a_rollback_waits_for_room_and_is_asked_for_once(blocked:
     reloader._daemon = SimpleNamespace(trader=trader)  # type: ignore[assignment]
     reloader.look_after()
     assert taken == []
+
+
+def test_a_reload_that_fails_as_nobody_thought_is_told_and_the_next_is_heard() -> None:
+    settings = Settings(symbols=("SPY",))
+    asked: list[str] = []
+
+    def fail() -> Settings:
+        asked.append("once more")
+        raise PermissionError(13, "Permission denied", "settings.yaml")
+
+    async def ask_twice() -> None:
+        reloader = Reloader(settings, fail, lambda settings: None, Notifier(""))  # type: ignore[arg-type, return-value]
+        for _ in range(2):
+            await reloader._tried()
+
+    with capture_logs() as told:
+        asyncio.run(ask_twice())
+    assert [line["event"] for line in told] == ["reload.failed"] * len(asked) == ["reload.failed"] * 2
+    assert "Permission denied" in told[0]["reason"]
