@@ -16,12 +16,16 @@ def when_told_to_end(stop: Callable[[signal.Signals], None], reload: Callable[[]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop, number)
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        return
-    if reload is None or _has_terminal():
+    if reload is not None:
+        when_told_to_reload(reload)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and (reload is None or _has_terminal()):
         loop.add_signal_handler(signal.SIGHUP, stop, signal.SIGHUP)
-    else:
-        loop.add_signal_handler(signal.SIGHUP, reload)
+
+
+def when_told_to_reload(reload: Callable[[], None]) -> None:
+    """The same of SIGHUP alone, for whoever cannot end in order yet: by itself it would end a process."""
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and not _has_terminal():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 
 
 def _has_terminal() -> bool:

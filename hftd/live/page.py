@@ -59,13 +59,16 @@ class _Page:
 
     async def _start(self) -> str | None:
         """Start it; why it is not there, None when it is."""
-        self._process = process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "hftd", "page", "--tied", *self._arguments),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=None,
-            start_new_session=True,  # a Ctrl-C at the terminal is for the daemon, which ends the page in order
-        )
+        try:
+            self._process = process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "hftd", "page", "--tied", *self._arguments),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=None,
+                start_new_session=True,  # a Ctrl-C at the terminal is for the daemon, which ends the page in order
+            )
+        except OSError as error:  # no memory, no process to be had, or the environment is gone
+            return f"its process cannot be started: {error}"
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(json.dumps(self._wanted).encode() + b"\n")  # a token is not for a command line to show
         line = await process.stdout.readline()

@@ -79,6 +79,7 @@ class Reloader(Service):
         self._refused_at_start = list(refused)
         self._one_at_a_time = asyncio.Lock()
         self._daemon: Daemon | None = None
+        self._is_asked_early = False
         self._tasks: set[asyncio.Task[Any]] = set()
 
     # -- as a service ----------------------------------------------------------------------------------------------
@@ -89,6 +90,8 @@ class Reloader(Service):
         daemon.each_round(self.look_after)
         if self._refused_at_start:
             self._note(" · ".join(self._refused_at_start)[:NOTE_MAX])
+        if self._is_asked_early:
+            self.ask()
         if self._settings.reload_on_change:
             self._go(self._watch())
 
@@ -116,8 +119,11 @@ class Reloader(Service):
     # -- asked for -------------------------------------------------------------------------------------------------
 
     def ask(self) -> None:
-        """Reload soon: for signals."""
-        self._go(self._tried())
+        """Reload soon, or as soon as there is a daemon: for signals."""
+        if self._daemon is None:
+            self._is_asked_early = True
+        else:
+            self._go(self._tried())
 
     def _go(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

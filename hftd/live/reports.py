@@ -36,9 +36,12 @@ class ReportAtClose(Service):
     async def _write(self, day: str, file: Path) -> str:
         """Why it could not be written; nothing when it was."""
         command = (sys.executable, "-m", "hftd", "report", "--state", self._state, "--session", day, "--out", file)
-        process = await asyncio.create_subprocess_exec(
-            *NICENESS, *map(str, command), stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *NICENESS, *map(str, command), stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE
+            )
+        except OSError as error:
+            return f"its process cannot be started: {error}"
         try:
             async with asyncio.timeout(PATIENCE_S):
                 _, told = await process.communicate()

@@ -28,7 +28,7 @@ from hftd.live.connection import Connection, connect_to, preload
 from hftd.live.control import ControlServer, socket_path
 from hftd.live.crash_points import arm
 from hftd.live.daemon import Daemon, Outcome, Plan
-from hftd.live.endings import when_asked_how_it_stands, when_told_to_end
+from hftd.live.endings import when_asked_how_it_stands, when_told_to_end, when_told_to_reload
 from hftd.live.library import Library
 from hftd.live.page import page_of
 from hftd.live.reload import Reloader, reloading_answers
@@ -105,6 +105,7 @@ async def _run(
         reloader = Reloader(
             settings, read, lambda other: verified_plan(other, state, library), notifier, stand_ins.refused
         )
+        when_told_to_reload(reloader.ask)  # a broker that is away may be waited for for long
         connection = await stack.enter_async_context(connect_to(settings, state, environment, notifier))
         logs.configure(settings.log.format, settings.log.level, connection.clock.now_ns, tail)
         broker = connection.broker

@@ -260,3 +260,12 @@ def test_a_reload_that_fails_as_nobody_thought_is_told_and_the_next_is_heard() -
         asyncio.run(ask_twice())
     assert [line["event"] for line in told] == ["reload.failed"] * len(asked) == ["reload.failed"] * 2
     assert "Permission denied" in told[0]["reason"]
+
+
+def test_a_reload_is_no_end_while_the_broker_is_waited_for(home: Home) -> None:
+    running = home.start("run", HFTD_BROKER__URL="http://127.0.0.1:9", APCA_API_KEY_ID="k", APCA_API_SECRET_KEY="s")
+    running.wait_for("broker.unreachable")
+    running.send(signal.SIGHUP)
+    running.wait_for("broker.unreachable")
+    assert running.process.poll() is None
+    running.end()

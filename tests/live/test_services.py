@@ -1,21 +1,27 @@
 """What lives beside the trading hears of each session's beginning and end, and cannot disturb it."""
 
 import asyncio
+import sys
 import threading
 from datetime import date
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from hftd.broker.endpoints import Patience
 from hftd.domain.events import PortfolioCarried
 from hftd.journal import Journal, journal_path
+from hftd.live import reports
 from hftd.live.daemon import LEAVE_S, Daemon
+from hftd.live.page import page_of
 from hftd.live.recovery import reviewed
+from hftd.live.reports import ReportAtClose
 from hftd.live.retention import Retention
 from hftd.live.sender import GIVE_UP_S
 from hftd.live.services import STOP_S, YIELD_S, EndedSession, Service, in_thread
 from hftd.live.trader import Trader
+from hftd.settings import Settings
 from tests.live.walking import Walk
 
 
@@ -110,3 +116,18 @@ async def test_old_journals_are_removed_after_a_session_and_the_next_goes_on_fro
     with Journal.read(journal_path(tmp_path, date(2026, 11, 25))) as journal:
         assert {position.quantity for position in carried.positions} == set(reviewed(journal).positions.values())
     assert sum(line["sessions"] for line in walk.logged("journal.removed")) == 2
+
+
+async def test_a_process_that_cannot_be_started_costs_itself_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "removed" / "python"))
+    monkeypatch.setattr(reports, "NICENESS", ())
+    with capture_logs() as told:
+        async with page_of(Settings(symbols=("SPY",)), tmp_path):
+            await asyncio.sleep(0)  # it is begun
+            await ReportAtClose(tmp_path).session_ended(
+                EndedSession(date(2026, 11, 20), tmp_path / "journal", whole=True)
+            )
+    assert sorted(line["event"] for line in told) == ["page.unavailable", "report.failed"]
+    assert all("removed/python" in line["reason"] for line in told)
