@@ -160,11 +160,15 @@ def word(fields: Fields, name: str, kind: type[Word]) -> Word | None:
 def moment(fields: Fields, name: str, *, end_of_day: bool = False) -> int | None:
     """A time in nanoseconds since 1970 UTC: RFC 3339, or a day, which stands for New York's midnight.
 
-    With `end_of_day` a day stands for its last nanosecond.
+    With `end_of_day` a day stands for its last nanosecond. A time before 1970 stands for 1970: nothing is older.
     """
     found = text(fields, name)
     if found is None:
         return None
+    return max(_moment(found, name, end_of_day), 0)
+
+
+def _moment(found: str, name: str, end_of_day: bool) -> int:
     try:
         if len(found) == len("2019-02-11"):
             day = date.fromisoformat(found)

@@ -31,7 +31,8 @@ DAY = Timeframe(1, Unit.DAY)
 
 
 class Stretch(Struct, frozen=True):
-    """What part of the past is asked for: [start_ns, end_ns], `limit` rows a page, from where the last page ended."""
+    """What part of the past is asked for: [start_ns, end_ns], `limit` rows a page, from where the last page ended:
+    `from_count` rows of one symbol and moment were told, of which a tape may have many."""
 
     symbols: list[str]
     start_ns: int
@@ -40,6 +41,7 @@ class Stretch(Struct, frozen=True):
     newest_first: bool
     from_symbol: str | None = None
     from_ns: int = 0
+    from_count: int = 0
 
 
 Rows = Callable[[Call, str, Stretch, int, int], Iterator[Any]]
@@ -109,7 +111,7 @@ def stretch_of(call: Call) -> Stretch:
     if sort not in ("asc", "desc"):
         raise malformed("invalid sort: asc or desc is expected")
     start_ns, end_ns = moment(query, "start"), moment(query, "end", end_of_day=True)
-    from_symbol, from_ns = _position_of(text(query, "page_token"))
+    from_symbol, from_ns, from_count = _position_of(text(query, "page_token"))
     return Stretch(
         symbols=sorted(_symbols(call)),
         start_ns=midnight_ns(call.exchange.calendar.day_of(call.now_ns)) if start_ns is None else start_ns,
@@ -118,6 +120,7 @@ def stretch_of(call: Call) -> Stretch:
         newest_first=sort == "desc",
         from_symbol=from_symbol,
         from_ns=from_ns,
+        from_count=from_count,
     )
 
 
@@ -126,12 +129,14 @@ async def _pages(call: Call, name: str, rows: Rows, fields_of: Callable[[Any], J
     stretch = stretch_of(call)
     single = call.request.match_info.get("symbol")
     page: dict[str, list[Json]] = {}
-    token, count, last = None, 0, ("", 0)
+    token, count = None, 0
+    last, alike = (stretch.from_symbol, stretch.from_ns), stretch.from_count
     async for symbol, row in _rows_of(call, stretch, rows):
         if count == stretch.limit:
-            token = _token_of(*last)
+            token = _token_of(*last, alike)
             break
         page.setdefault(symbol, []).append(plain(fields_of(row)))
+        alike = alike + 1 if last == (symbol, row.time_ns) else 1
         last = symbol, row.time_ns
         count += 1
     if single is not None:
@@ -145,12 +150,15 @@ async def _rows_of(call: Call, stretch: Stretch, rows: Rows) -> Any:
     for symbol in stretch.symbols:
         if symbol not in call.exchange.market.symbols or (stretch.from_symbol or "") > symbol:
             continue
-        start_ns, end_ns = stretch.start_ns, stretch.end_ns
-        if symbol == stretch.from_symbol and stretch.newest_first:
-            end_ns = min(end_ns, stretch.from_ns - 1)
-        elif symbol == stretch.from_symbol:
-            start_ns = max(start_ns, stretch.from_ns + 1)
+        start_ns, end_ns, told = stretch.start_ns, stretch.end_ns, 0
+        if symbol == stretch.from_symbol:
+            told = stretch.from_count
+            start_ns = start_ns if stretch.newest_first else max(start_ns, stretch.from_ns)
+            end_ns = min(end_ns, stretch.from_ns) if stretch.newest_first else end_ns
         for row in rows(call, symbol, stretch, start_ns, end_ns):
+            if told and row.time_ns == stretch.from_ns:
+                told -= 1
+                continue
             yield symbol, row
             if monotonic_s() - breathed_s > BREATH_S:
                 await asyncio.sleep(0)
@@ -216,16 +224,16 @@ def _symbols(call: Call) -> list[str]:
     return [symbol.upper() for symbol in symbols]
 
 
-def _token_of(symbol: str, time_ns: int) -> str:
-    return base64.urlsafe_b64encode(f"{symbol}|{time_ns}".encode()).decode()
+def _token_of(symbol: str | None, time_ns: int, count: int) -> str:
+    return base64.urlsafe_b64encode(f"{symbol}|{time_ns}|{count}".encode()).decode()
 
 
-def _position_of(token: str | None) -> tuple[str | None, int]:
-    """Where a page ended: its last symbol and time."""
+def _position_of(token: str | None) -> tuple[str | None, int, int]:
+    """Where a page ended: its last symbol and time, and how many rows of both were told."""
     if token is None:
-        return None, 0
+        return None, 0, 0
     try:
-        symbol, time_ns = base64.urlsafe_b64decode(token).decode().rsplit("|", 1)
-        return symbol, int(time_ns)
+        symbol, time_ns, count = base64.urlsafe_b64decode(token).decode().rsplit("|", 2)
+        return symbol, int(time_ns), int(count)
     except (ValueError, binascii.Error) as error:
         raise Refusal(400, 40010001, "invalid page_token") from error

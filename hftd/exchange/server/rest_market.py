@@ -70,8 +70,10 @@ async def asset(call: Call) -> web.Response:
 
 
 async def _sessions(calendar: Calendar, first: date, last: date) -> list[Session]:
-    """All sessions from `first` to `last`. Years may have to be computed: other clients are served between two."""
+    """All sessions from `first` to `last`. Years may have to be computed: other clients are served between two. Raises
+    CalendarError before that for days that the calendar does not know."""
     sessions: list[Session] = []
+    calendar.session_on(first), calendar.session_on(last)
     for year in range(first.year, last.year + 1):
         sessions += calendar.sessions(max(first, date(year, 1, 1)), min(last, date(year, 12, 31)))
         await asyncio.sleep(0)

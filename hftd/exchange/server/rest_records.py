@@ -1,7 +1,7 @@
 """REST: the account's statement (activities) and the history of its equity."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 
 from aiohttp import web
 from msgspec import Struct
@@ -50,7 +50,7 @@ def activity_filter_of(query: Fields, single: str | None) -> ActivityFilter | No
         return None
     after_ns, until_ns = moment(query, "after"), moment(query, "until")
     if date is not None:
-        after_ns, until_ns = midnight_ns(date) - 1, midnight_ns(date + timedelta(days=1))
+        after_ns, until_ns = _edges_of(date)
     direction = text(query, "direction") or "desc"
     if direction not in ("asc", "desc"):
         raise malformed("invalid direction: asc or desc is expected")
@@ -63,6 +63,14 @@ def activity_filter_of(query: Fields, single: str | None) -> ActivityFilter | No
         page_size=whole(query, "page_size", 1, PAGE_MAX, PAGE_MAX) if paged else None,
         page_token=text(query, "page_token"),
     )
+
+
+def _edges_of(when: date) -> tuple[int, int]:
+    """The last nanosecond before a day and the first after it. Raises Refusal."""
+    try:
+        return midnight_ns(when) - 1, midnight_ns(when + timedelta(days=1))
+    except OverflowError as error:
+        raise malformed(f"invalid date: {when} is the last of all days") from error
 
 
 class HistoryAsked(Struct, frozen=True):
@@ -108,9 +116,9 @@ def history_asked(query: Fields, now_ns: int) -> HistoryAsked:
     timeframe = text(query, "timeframe") or ("1Min" if days < 7 else "15Min" if days < 30 else "1D")
     if timeframe not in STEPS_NS:
         raise malformed(f"invalid timeframe: {timeframe[:20]}; expected one of {', '.join(STEPS_NS)}")
-    end_ns = moment(query, "end", end_of_day=True) or moment(query, "date_end", end_of_day=True) or now_ns
+    ends = (moment(query, name, end_of_day=True) for name in ("end", "date_end"))
+    end_ns = min(next((at for at in ends if at is not None), now_ns), now_ns) + 1
     start_ns = moment(query, "start")
-    end_ns = min(end_ns, now_ns) + 1
     start_ns = end_ns - days * DAY_NS if start_ns is None else start_ns
     if (end_ns - start_ns) // STEPS_NS[timeframe] > POINTS_MAX:
         raise malformed("the period is too long for its timeframe")

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import numpy as np
 import pytest
 from exchange_kit import CLOSE_NS, OPEN_NS, Rest, Start, data_socket, trade_socket
 
-from hftd.domain.convert import MINUTE_NS, rfc3339_of
+from hftd.data.rows import Kind, Trades
+from hftd.data.writing import ParquetSink
+from hftd.domain.convert import MINUTE_NS, SECOND_NS, rfc3339_of
 from hftd.exchange.market.bots.settings import BotMarketSettings
 from hftd.exchange.server.app import RunningExchange
 
@@ -125,6 +128,30 @@ async def test_pages_hold_everything_once(running: RunningExchange) -> None:
         assert times == sorted(times, reverse=sort == "desc")
 
 
+@pytest.mark.parametrize("sort", ["asc", "desc"])
+async def test_pages_hold_all_of_one_moment_once(start: Start, tmp_path: Path, sort: str) -> None:
+    """A burst of trades has one stamp, and may be longer than a page."""
+    sink = ParquetSink(tmp_path / "trades.parquet", Kind.TRADES)
+    times = OPEN_NS + np.array([0, 1, 1, 1, 1, 1, 2, 3, 3]) * SECOND_NS
+    count = len(times)
+    sink.write(Trades(["SPY"], np.zeros(count, np.int32), times, np.full(count, 100.0), np.arange(1, count + 1)))
+    sink.close()
+    running = await start(tape=tmp_path / "trades.parquet", symbols=(), start_ns=None)
+    await running.advance_to(OPEN_NS + MINUTE_NS)
+    query: dict[str, Any] = {"start": "2026-11-23", "sort": sort}
+    for kind in ("trades", "quotes"):
+        whole = (await Rest(running).get(f"/v2/stocks/SPY/{kind}", **query))[kind]
+        assert len(whole) == count
+        for limit in (1, 2, 3):
+            told: list[Any] = []
+            token: dict[str, str] = {}
+            while token is not None:
+                page = await Rest(running).get(f"/v2/stocks/SPY/{kind}", limit=limit, **query, **token)
+                told += page[kind]
+                token = page["next_page_token"] and {"page_token": page["next_page_token"]}
+            assert told == whole
+
+
 async def test_single_symbol_forms(running: RunningExchange) -> None:
     rest = Rest(running)
     bars = await rest.get("/v2/stocks/spy/bars", timeframe="1Min")
@@ -189,6 +216,8 @@ async def test_weeks_begin_on_monday(running: RunningExchange) -> None:
         ("GET", "/v2/stocks/bars?symbols=SPY&timeframe=1Min&page_token=x", 400),
         ("GET", "/v2/stocks/bars?symbols=SPY&timeframe=1Min&limit=0", 422),
         ("GET", "/v2/stocks/bars?symbols=SPY&timeframe=1Min&start=soon", 422),
+        ("GET", "/v2/account/activities?date=9999-12-31", 422),
+        ("GET", "/v2/calendar?end=2262-04-12", 422),
         ("GET", "/v2/stocks/MOON/trades/latest", 404),
         ("GET", "/v2/assets/MOON", 404),
         ("GET", "/v2/positions/MOON", 404),
@@ -206,6 +235,20 @@ async def test_weeks_begin_on_monday(running: RunningExchange) -> None:
 async def test_errors(running: RunningExchange, method: str, path: str, status: int) -> None:
     code, body = await Rest(running).ask(method, path)
     assert (code, isinstance(body["message"], str)) == (status, True), body
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v2/stocks/bars?symbols=SPY&timeframe=1Week&start=0001-01-01&limit=1",
+        "/v2/stocks/quotes?symbols=SPY&start=1970-01-01&limit=1",
+        "/v2/stocks/trades?symbols=SPY&end=9999-12-30&sort=desc&limit=1",
+        "/v2/account/portfolio/history?end=0001-01-01",
+        "/v2/account/activities?date=0001-01-01",
+    ],
+)
+async def test_times_at_the_edges_of_time(running: RunningExchange, path: str) -> None:
+    await Rest(running).get(path)
 
 
 @pytest.mark.parametrize("path", ["/v2/account", "/v2/stocks/bars?symbols=SPY&timeframe=1Min"])
