@@ -73,6 +73,10 @@ class Desk:
         self.resting: Shelf = {}
         self.transit = Transit(settings.latency, draw)
 
+    def trades(self, symbol: str) -> bool:
+        """Whether `symbol` is traded now."""
+        return self.is_open and symbol not in self.halted
+
     # Entering
 
     def accept(self, order: Order) -> None:

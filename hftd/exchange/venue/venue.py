@@ -59,7 +59,7 @@ from hftd.exchange.venue.settings import StopTrigger, VenueSettings
 _BILLIONTH = Decimal("1e-9")
 _HUNDRED = Decimal(100)
 _AT_OPEN = TimeInForce.OPG
-_DAILY = frozenset({TimeInForce.DAY, TimeInForce.IOC, TimeInForce.FOK})
+_DAILY = frozenset(TimeInForce) - {TimeInForce.GTC}
 
 
 class Standing(Struct, frozen=True):
@@ -493,6 +493,8 @@ class Venue:
             raise already(order.status)
         if order.quantity is None or order.quantity != order.quantity.to_integral_value() or order.triggered:
             raise not_replaceable()
+        if order.cancel_arrives_at_ns is not None:
+            raise not_replaceable()  # its successor would outlive the cancellation
         wanted = changed(order, changes)
         assert wanted.quantity is not None
         family_quantity = order.order_class is not OrderClass.SIMPLE and wanted.quantity != order.quantity
@@ -507,7 +509,7 @@ class Venue:
         if symbol not in desk.waiting and not (self._follows_quotes and symbol in desk.watched):
             return
         desk.release_waiting(symbol)
-        if self._follows_quotes and desk.is_open:
+        if self._follows_quotes and desk.trades(symbol):
             self._follow_quote(quote)
         desk.collect()
 
@@ -518,10 +520,11 @@ class Venue:
                 self._desk.on_price(quote.symbol, decimal_of(price), side)
 
     def _react_to_price(self, symbol: str, price: Decimal, *, opening: bool, watched: bool) -> None:
-        if opening and self._desk.is_open:
+        trades = self._desk.trades(symbol)
+        if opening and trades:
             self._desk.cross(TimeInForce.OPG, symbol, price)
         self._desk.release_waiting(symbol)
-        if watched and self._desk.is_open:
+        if watched and trades:
             self._desk.on_price(symbol, price)
         self._desk.collect()
 
@@ -529,7 +532,7 @@ class Venue:
         for symbol in list(self._desk.auctions[TimeInForce.OPG]):
             self._desk.cross(TimeInForce.OPG, symbol, None)
         for symbol in list(self._desk.auctions[TimeInForce.CLS]):
-            last = self._prices.last.get(symbol)
+            last = self._prices.last.get(symbol) if self._desk.trades(symbol) else None
             self._desk.cross(TimeInForce.CLS, symbol, None if last is None else decimal_of(last))
 
     def _close_order(self, order: Order) -> None:

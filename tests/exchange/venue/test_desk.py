@@ -443,6 +443,36 @@ def test_orders_wait_while_their_symbol_is_halted(market: World) -> None:
     assert market.now(resting).filled_average_price == market.now(waiting).filled_average_price == D("98.5")
 
 
+@pytest.mark.parametrize("trigger", StopTrigger)
+def test_no_stop_is_reached_while_its_symbol_is_halted(trigger: StopTrigger) -> None:
+    world = World(VenueSettings(stop_trigger=trigger)).open().quote(99.9, 100).print(100)
+    world.buy(10)
+    stop = world.sell(10, "stop", stop_price="95")
+    world.venue.halt("AAPL", world.step())
+    world.print(94).quote(93.9, 94)
+    assert world.status(stop) is S.NEW
+    world.venue.resume("AAPL", world.step())
+    world.quote(92.9, 93).print(93)
+    assert world.now(stop).filled_average_price == D("92.9")
+
+
+def test_no_auction_crosses_while_its_symbol_is_halted(world: World) -> None:
+    opening = world.buy(10, "market", "opg")
+    world.open().venue.halt("AAPL", world.step())
+    world.print(100)
+    assert world.status(opening) is S.NEW
+    world.venue.resume("AAPL", world.step())
+    world.print(101)
+    assert world.now(opening).filled_average_price == 101
+
+    closing = world.sell(4, "market", "cls")
+    world.venue.halt("AAPL", world.step())
+    late = world.sell(4, "market", "cls")
+    world.close()
+    assert (world.status(closing), world.status(late)) == (S.CANCELED, S.EXPIRED)
+    assert world.shares() == 10
+
+
 def test_a_market_order_waits_for_a_price(world: World) -> None:
     order = world.open().buy(5)
     assert order.status is S.ACCEPTED

@@ -12,6 +12,7 @@ from hftd.domain.convert import SECOND_NS
 from hftd.domain.orders import OrderStatus, ReportKind
 from hftd.exchange.venue.latency import Constant, Latency, Normal, Recorded
 from hftd.exchange.venue.liquidity import QuoteLiquidity
+from hftd.exchange.venue.refusals import Refusal
 from hftd.exchange.venue.settings import VenueSettings
 from hftd.exchange.venue.venue import Venue
 from tests.exchange.venue.venue_world import NEXT_SESSION, World, asset_table
@@ -80,6 +81,21 @@ def test_a_replacement_leaves_the_market_for_a_while() -> None:
     assert world.status(following) is OrderStatus.FILLED
 
 
+def test_what_is_being_withdrawn_cannot_be_replaced() -> None:
+    from hftd.exchange.venue.orders import Changes
+
+    world = delayed()
+    order = world.buy(10, "limit", limit_price="90")
+    world.venue.on_time(world.now_ns + 3 * SECOND_NS)
+    world.now_ns += 3 * SECOND_NS
+    world.venue.cancel(world.id, order.id, world.step())
+    with pytest.raises(Refusal, match="unable to replace"):
+        world.venue.replace(world.id, order.id, Changes(limit_price=D(91)), world.step())
+    world.venue.on_time(world.now_ns + 3 * SECOND_NS)
+    assert world.status(order) is OrderStatus.CANCELED
+    assert world.venue.figures(world.id).buying_power == 400_000
+
+
 def test_what_arrives_after_the_close_has_expired_and_during_a_halt_waits() -> None:
     world = delayed()
     halted = world.buy(1)
@@ -89,10 +105,12 @@ def test_what_arrives_after_the_close_has_expired_and_during_a_halt_waits() -> N
     world.now_ns += 5 * SECOND_NS
     world.venue.resume("AAPL", world.step())
     assert world.status(halted) is OrderStatus.FILLED
-    day, lasting = world.buy(2), world.buy(3, "limit", "gtc", limit_price="99.95")
+    day, closing = world.buy(2), world.buy(2, "market", "cls")
+    lasting = world.buy(3, "limit", "gtc", limit_price="99.95")
     world.close()
     world.venue.on_time(world.now_ns + 5 * SECOND_NS)
-    assert (world.status(day), world.status(lasting)) == (OrderStatus.EXPIRED, OrderStatus.PENDING_NEW)
+    assert world.status(day) is world.status(closing) is OrderStatus.EXPIRED
+    assert world.status(lasting) is OrderStatus.PENDING_NEW
     world.open(NEXT_SESSION).quote(99.90, 99.92)
     assert world.status(lasting) is OrderStatus.FILLED
 
