@@ -172,6 +172,8 @@ def _columns(source: Source, table: Any, first_row: int) -> Columns:
         if name in source.columns:
             exact = name in ("trade_id", "received_ns")
             columns[name] = _numbers(source, name, _combined(table, source.columns[name]), first_row, exact=exact)
+    if "trade_count" in columns:
+        columns["trade_count"] = np.nan_to_num(columns["trade_count"], nan=0.0)  # 0 where it is not told
     if kind is Kind.BARS and "volume" not in columns:
         columns["volume"] = np.full(table.num_rows, float(reading.volume))
     return columns

@@ -6,6 +6,8 @@ A tape is a file or folder that `hftd.data` reads: a bar for each minute and sym
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from hftd.calendar import Calendar
 from hftd.data.reading import USUAL, Reading
 from hftd.data.recorded import Recorded
@@ -64,8 +66,13 @@ def read_tape(
 
 
 def columns_of(bars: Bars) -> BarColumns:
-    """Rows of one symbol as the exchange plays them."""
+    """Rows of one symbol as the exchange plays them. What a row does not tell of its prints is that of those played."""
     own = (bars.time_ns, bars.open, bars.high, bars.low, bars.close, bars.volume)
+    played = BarColumns(*own)
     if bars.trade_count is None or bars.vwap is None:
-        return BarColumns(*own)
-    return TradedColumns(*own, bars.trade_count, bars.vwap)
+        return played
+    is_told = (bars.trade_count > 0) & (bars.vwap > 0)
+    if is_told.all():
+        return TradedColumns(*own, bars.trade_count, bars.vwap)
+    prints, average = np.where(is_told, bars.trade_count, played.trade_counts()), played.vwaps()
+    return TradedColumns(*own, prints, np.where(is_told, bars.vwap, average))

@@ -10,6 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from hftd.calendar import Calendar
+from hftd.data.recorded import Recorded
 from hftd.domain.convert import MINUTE_NS, ns_of_rfc3339
 from hftd.domain.market import Bar, Quote, Trade
 from hftd.domain.session import Session
@@ -200,3 +201,16 @@ def test_the_ticks_of_the_past_are_those_played(real: Tape) -> None:
     session = real.sessions[0]
     ticks = [item for _, item in played(real, session) if not isinstance(item, Bar) and item.symbol == "TSLA"]
     assert list(real.ticks("TSLA", session)) == ticks
+
+
+def test_what_a_row_does_not_tell_of_its_prints_is_that_of_those_played(tmp_path: Path) -> None:
+    """An empty place is no number: neither count nor average may come out of one."""
+    (tmp_path / "SPY.csv").write_text(
+        "timestamp,open,high,low,close,volume,trade_count,vwap\n"
+        "2019-02-11T14:30:00Z,100,101,99,100,500,,\n"
+        "2019-02-11T14:31:00Z,100,101,99,100,500,7,100.25\n"
+    )
+    untold, told = read_tape(tmp_path / "SPY.csv")["SPY"].bars("SPY")
+    assert (untold.trade_count, untold.vwap) == (4, 100.0)
+    assert (told.trade_count, told.vwap) == (7, 100.25)
+    assert [bar.trade_count for bar in Recorded.open([tmp_path / "SPY.csv"]).items() if isinstance(bar, Bar)] == [0, 7]
