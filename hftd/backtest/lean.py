@@ -37,6 +37,8 @@ from hftd.model.load import sentence_of
 CHUNK_BARS = 2**16
 SHARES_MAX = 10**9
 """No venue takes a larger order, and no product of it leaves 64 bits."""
+CASH_MOST = 10**10
+"""Dollars: with more, floats of cash are no longer those nearest to it, and products of fees leave 64 bits."""
 HOOKS_NOT_COVERED = ("on_quote", "on_trade", "on_order", "on_fill", "on_timer")
 NOT_COVERED = {
     Error.MONEY: "an order came near to the account's buying power",
@@ -64,7 +66,8 @@ def why_not(task: Task) -> str:
         "slippage": terms.slippage_bps != 0,
         "latency": terms.latency is not None,
         "chances of partial fills and rejection": bool(terms.partial_fill_chance or terms.reject_chance),
-        "cash in less than hundredths of a cent": terms.cash * TICKS_PER_DOLLAR % 1 != 0,
+        "cash in less than hundredths of a cent": min(terms.cash, Decimal(CASH_MOST)) * TICKS_PER_DOLLAR % 1 != 0,
+        f"cash of more than ${CASH_MOST:,}": terms.cash > CASH_MOST,
         **{hook: overrides(cls, hook) for hook in HOOKS_NOT_COVERED},
         "warmup_bars": cls.warmup_bars != 0,
     }
@@ -346,8 +349,8 @@ def _admitted(symbol: str, columns: BarColumns, prices: Any, sessions: npt.NDArr
 def _bounds_of(task: Task) -> npt.NDArray[np.int64]:
     limits = task.limits
     values: dict[Bound, int] = {
-        Bound.POSITION: int(limits.max_position),
-        Bound.QUANTITY: 2**62 if limits.max_order_quantity is None else int(limits.max_order_quantity),
+        Bound.POSITION: shares_of(limits.max_position),
+        Bound.QUANTITY: shares_of(limits.max_order_quantity),
         Bound.ORDERS: limits.max_orders_per_minute,
         Bound.FLATTEN: or_off(limits.flatten_before_close_ns),
         Bound.QUIET_AFTER: or_off(limits.quiet_after_open_ns),
@@ -356,6 +359,11 @@ def _bounds_of(task: Task) -> npt.NDArray[np.int64]:
         Bound.WIDTH: max(1, round(task.terms.spread * 100)),
     }
     return np.array([values[bound] for bound in Bound], np.int64)
+
+
+def shares_of(limit: Decimal | None) -> int:
+    """Whole shares for a kernel, to which so many that none could be more are no limit."""
+    return 2**62 if limit is None else int(min(limit, 2**62))
 
 
 def or_off(time_ns: int | None) -> int:

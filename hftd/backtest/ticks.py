@@ -10,7 +10,7 @@ import numpy.typing as npt
 from numba.core.errors import NumbaError, NumbaWarning
 
 from hftd.backtest.compiled import parameters_type
-from hftd.backtest.lean import NotCovered, charges_of, least_float, or_off
+from hftd.backtest.lean import CASH_MOST, NotCovered, charges_of, least_float, or_off, shares_of
 from hftd.backtest.record import Record
 from hftd.backtest.task import Task
 from hftd.backtest.tick_kernel import player_of
@@ -70,7 +70,8 @@ def why_not(task: Task) -> str:
         "a latency that varies": terms.latency is not None and not isinstance(terms.latency, Constant),
         "fees of makers": fees.maker_bps != fees.taker_bps,
         "chances of partial fills and rejection": bool(terms.partial_fill_chance or terms.reject_chance),
-        "cash in less than hundredths of a cent": terms.cash * TICKS_PER_DOLLAR % 1 != 0,
+        "cash in less than hundredths of a cent": min(terms.cash, Decimal(CASH_MOST)) * TICKS_PER_DOLLAR % 1 != 0,
+        f"cash of more than ${CASH_MOST:,}": terms.cash > CASH_MOST,
         "warmup_bars": cls.warmup_bars != 0,
     }
     return ", ".join(name for name, applies in unmet.items() if applies)
@@ -287,8 +288,8 @@ def _bounds_of(task: Task) -> npt.NDArray[np.int64]:
     sized = terms.queue is not None or terms.participation is not None
     queue = {None: BACK, Queue.BACK: BACK, Queue.FRONT: FRONT}[terms.queue]
     values = {
-        Bound.POSITION: int(limits.max_position),
-        Bound.QUANTITY: 2**62 if limits.max_order_quantity is None else int(limits.max_order_quantity),
+        Bound.POSITION: shares_of(limits.max_position),
+        Bound.QUANTITY: shares_of(limits.max_order_quantity),
         Bound.RATE: limits.max_orders_per_minute,
         Bound.FLATTEN: or_off(limits.flatten_before_close_ns),
         Bound.QUIET_AFTER: or_off(limits.quiet_after_open_ns),

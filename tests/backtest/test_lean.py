@@ -146,6 +146,13 @@ def test_what_it_does_not_cover_is_done_by_the_plain_driver_and_said(answer: Any
     assert said in result.summary["why"]
 
 
+def test_amounts_beyond_its_numbers() -> None:
+    boundless = replace(WIDE, max_position=Decimal(10**30), max_order_quantity=Decimal(10**30))
+    assert_same(task_of(by_volume(5, 7, 5, 5), BARS, THREE, boundless))
+    rich = task_of(by_volume(5, 7, 5, 5), BARS, THREE, terms=Terms(cash=Decimal(10**30)))
+    assert "cash of more than" in run_task(rich).summary["why"]
+
+
 def test_a_model_that_looks_elsewhere_is_not_covered() -> None:
     def on_bar(self: Any, bar: Bar) -> Any:
         return buy(1, bar.symbol) if self.context.cash > 0 else None
