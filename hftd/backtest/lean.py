@@ -363,7 +363,7 @@ def _bounds_of(task: Task) -> npt.NDArray[np.int64]:
 
 def shares_of(limit: Decimal | None) -> int:
     """Whole shares for a kernel, to which so many that none could be more are no limit."""
-    return 2**62 if limit is None else int(min(limit, 2**62))
+    return 2**62 if limit is None else int(min(limit, Decimal(2**62)))
 
 
 def or_off(time_ns: int | None) -> int:
