@@ -1,7 +1,7 @@
 """Many backtests on the same data, in parallel processes; the results come in the order of the requests."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -10,7 +10,7 @@ from typing import Any
 
 from hftd.backtest.request import Request
 from hftd.backtest.result import Result
-from hftd.backtest.run import run_task
+from hftd.backtest.run import Progress, run_task
 from hftd.backtest.task import Past
 from hftd.calendar import Calendar
 
@@ -30,23 +30,26 @@ def run_many(
     jobs: int = 0,
     driver: str = "auto",
     out: Sequence[Path | None] = (),
-    done: Callable[[], None] = lambda: None,
+    progress: Progress = lambda done: None,
 ) -> list[dict[str, Any]]:
-    """The summaries, in order. `out` are folders to save the results in; `jobs` 0 takes all processors. `done` is
-    called after each. Raises the first error of a request."""
+    """The summaries, in order. `out` are folders to save the results in; `jobs` 0 takes all processors. `progress`
+    is told how many are done. Raises the first error of a request."""
     folders = list(out) or [None] * len(requests)
     count = min(jobs or processors(), len(requests))
     if count <= 1:
         _take_past(past)
-        return [_told(summary, done) for summary in map(partial(_run, driver), requests, folders)]
+        return _told(map(partial(_run, driver), requests, folders), progress)
     # A fresh interpreter for each: numba's and Arrow's threads do not survive a fork.
     with ProcessPoolExecutor(count, get_context("spawn"), _take_past, (past,)) as pool:
-        return [_told(summary, done) for summary in pool.map(partial(_run, driver), requests, folders)]
+        return _told(pool.map(partial(_run, driver), requests, folders), progress)
 
 
-def _told(summary: dict[str, Any], done: Callable[[], None]) -> dict[str, Any]:
-    done()
-    return summary
+def _told(summaries: Iterable[dict[str, Any]], progress: Progress) -> list[dict[str, Any]]:
+    told = []
+    for summary in summaries:
+        told.append(summary)
+        progress(len(told))
+    return told
 
 
 def _take_past(past: Past) -> None:

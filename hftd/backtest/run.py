@@ -21,14 +21,21 @@ from hftd.exchange.market.columns import BarColumns
 from hftd.model.compiled import CompiledModel, CompiledTicks
 
 Progress = Callable[[int], None]
+"""Told how many are done."""
 
 
-def run_task(task: Task, progress: Progress = lambda done: None, driver: str = "auto") -> Result:
-    """Run it by the fastest driver that does the same as the plain one. `progress` is told how many sessions are done.
+def run_task(
+    task: Task,
+    progress: Progress = lambda done: None,
+    driver: str = "auto",
+    tell: Callable[[str], None] = lambda words: None,
+) -> Result:
+    """Run it by the fastest driver that does the same as the plain one. `progress` is told how many sessions are done,
+    `tell` that a driver has met what it does not cover and a slower one begins anew.
 
     Raises ConfigurationError when `driver` names one that does not cover the task.
     """
-    ran, why, seconds = _run(task, Calendar(), progress, driver)
+    ran, why, seconds = _run(task, Calendar(), progress, driver, tell)
     summary = summary_of(task, ran.record, ran.tally, ran.positions)
     summary |= {"ticks": ran.ticks if isinstance(ran, PlainDriver | TickDriver) and task.ticks else 0}
     summary |= {"driver": NAMES[type(ran)], "why": why, "seconds": round(seconds, 3)}
@@ -44,13 +51,15 @@ NAMES: dict[type[Driver], str] = {
 }
 
 
-def _run(task: Task, calendar: Calendar, progress: Progress, driver: str) -> tuple[Driver, str, float]:
+def _run(
+    task: Task, calendar: Calendar, progress: Progress, driver: str, tell: Callable[[str], None]
+) -> tuple[Driver, str, float]:
     """The driver that has run, why none that is faster did, and how long it took in wall seconds."""
     why = ""
     for kind in _drivers_for(task, driver):
-        began = perf_counter()
+        began, has_begun = perf_counter(), False
         try:
-            ran = kind(task, calendar)
+            ran, has_begun = kind(task, calendar), True
             with rarely_collected():
                 ran.run(progress)
             return ran, why, perf_counter() - began
@@ -58,6 +67,8 @@ def _run(task: Task, calendar: Calendar, progress: Progress, driver: str) -> tup
             if driver != "auto":
                 raise ConfigurationError(f"the {driver} driver does not cover {error}; leave --driver out") from error
             why = f"no faster driver covers {error}"
+            if has_begun:
+                tell(f"the {NAMES[kind]} driver does not cover {error}; a slower one begins anew")
     raise AssertionError("the plain driver covers everything")
 
 

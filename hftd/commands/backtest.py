@@ -14,7 +14,7 @@ from hftd.backtest.many import run_many
 from hftd.backtest.prepare import past_of
 from hftd.backtest.request import Request
 from hftd.backtest.result import Result
-from hftd.backtest.run import run_task
+from hftd.backtest.run import Progress, run_task
 from hftd.calendar import Calendar
 from hftd.commands.text import columns
 from hftd.errors import SettingsError
@@ -86,8 +86,8 @@ def grid_of(given: Sequence[str]) -> list[dict[str, Any]]:
 def run_one(request: Request, data: Sequence[Path], out: Path | None, driver: str) -> tuple[Result, Path]:
     """Run and save; returns the result and where it is."""
     task = request.task(past_of(data, request.symbols, request.reading), Calendar())
-    with progress_bar(len(task.sessions), "sessions") as advance:
-        result = run_task(task, lambda done: advance(), driver)
+    with progress_bar(len(task.sessions), "sessions") as progress:
+        result = run_task(task, progress, driver, tell=lambda words: print(words, file=sys.stderr, flush=True))
     folder = out or FOLDER / name_of(result.summary)
     result.save(folder)
     return result, folder
@@ -100,8 +100,8 @@ def run_several(
     symbols = tuple(dict.fromkeys(symbol for request in requests for symbol in request.symbols))
     past = past_of(data, symbols, requests[0].reading)
     places = places_of(out, len(requests))
-    with progress_bar(len(requests), "backtests") as advance:
-        return run_many(requests, past, jobs=jobs, driver=driver, out=places, done=advance)
+    with progress_bar(len(requests), "backtests") as progress:
+        return run_many(requests, past, jobs=jobs, driver=driver, out=places, progress=progress)
 
 
 def places_of(out: Path | None, count: int) -> list[Path]:
@@ -116,18 +116,19 @@ def name_of(summary: Summary) -> str:
 
 
 @contextmanager
-def progress_bar(total: int, what: str) -> Iterator[Any]:
-    """A function to call after each step; a bar is drawn on a terminal only."""
+def progress_bar(total: int, what: str) -> Iterator[Progress]:
+    """To be told how many are done; a bar is drawn on a terminal only."""
     if not sys.stderr.isatty() or total < 2:
-        yield lambda: None
+        yield lambda done: None
         return
+    from rich import progress
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    shown = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*shown, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda: progress.advance(task)
+    shown = (progress.TextColumn(what), progress.BarColumn(), progress.MofNCompleteColumn())
+    console = Console(stderr=True)
+    with progress.Progress(*shown, progress.TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)
 
 
 # -- showing ----------------------------------------------------------------------------------------------------------

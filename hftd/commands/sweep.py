@@ -44,5 +44,5 @@ def plan_of(
 def run_sweep(plan: Sweep, out: Path | None, driver: str, jobs: int) -> list[dict[str, Any]]:
     """The summaries in the order of the plan."""
     places = places_of(out, len(plan.requests))
-    with progress_bar(len(plan.requests), "backtests") as advance:
-        return run_many(plan.requests, plan.past, jobs=jobs, driver=driver, out=places, done=advance)
+    with progress_bar(len(plan.requests), "backtests") as progress:
+        return run_many(plan.requests, plan.past, jobs=jobs, driver=driver, out=places, progress=progress)

@@ -153,7 +153,9 @@ def test_what_it_does_not_cover_is_left_to_the_plain_driver(tmp_path: Path) -> N
     result = run_task(poor)
     assert result.summary["driver"] == "plain" and "buying power" in result.summary["why"]
     halting = task_of(folder, Terms(), replace(WIDE, max_daily_loss=Decimal("0.01")))
-    assert "halts" in run_task(halting).summary["why"]
+    told: list[str] = []
+    assert "halts" in run_task(halting, tell=told.append).summary["why"]
+    assert len(told) == 1 and told[0].startswith("the compiled driver does not cover a case in which")
 
 
 def test_prices_between_its_ticks_are_left_to_the_plain_driver(tmp_path: Path) -> None:
