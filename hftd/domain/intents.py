@@ -1,8 +1,9 @@
 """What a model may want. `buy`, `sell`, `target`, `protect` and `cancel` are the words of a model file."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol, TypedDict, Unpack
+from typing import Any, Protocol, TypedDict, Unpack
 
 from msgspec import Struct
 
@@ -165,10 +166,11 @@ def protect(
 ) -> Protect:
     """Close what is held of `symbol`, or `quantity` shares of it, at `take_profit` or at `stop_loss`, whichever comes
     first; one of the two will do. Raises ValueError for neither."""
-    exits = Exits(_price(take_profit), _price(stop_loss), _price(stop_loss_limit))
     call = f"protect({symbol!r})"
+    exits = _exits(call, {"take_profit": take_profit, "stop_loss": stop_loss, "stop_loss_limit": stop_loss_limit})
     _check_exits(call, exits, TimeInForce(time_in_force))
-    return Protect(_symbol(call, symbol), exits, _price(quantity), TimeInForce(time_in_force), _text(reason))
+    amount = _positive(call, "quantity", quantity)
+    return Protect(_symbol(call, symbol), exits, amount, TimeInForce(time_in_force), _text(reason))
 
 
 def cancel(symbol: str = "", *, order: str | Named = "", reason: str = "") -> Cancel:
@@ -202,9 +204,7 @@ def _want(side: Side, quantity: Number | None, symbol: str, terms: Terms) -> Wan
     measure, amount = _measured(call, quantity, terms.get("dollars"), terms.get("equity"))
     if amount <= 0:
         raise ValueError(f"{call}: the quantity must be above 0")
-    exits = Exits(
-        _price(terms.get("take_profit")), _price(terms.get("stop_loss")), _price(terms.get("stop_loss_limit"))
-    )
+    exits = _exits(call, terms)
     has_exits = exits != Exits()
     time_in_force = TimeInForce(terms.get("time_in_force", "day"))
     if has_exits:
@@ -215,10 +215,10 @@ def _want(side: Side, quantity: Number | None, symbol: str, terms: Terms) -> Wan
         quantity=amount,
         type=_type_of(call, terms),
         time_in_force=time_in_force,
-        limit_price=_price(terms.get("limit")),
-        stop_price=_price(terms.get("stop")),
-        trail_price=_price(terms.get("trail")),
-        trail_percent=_price(terms.get("trail_percent")),
+        limit_price=_positive(call, "limit", terms.get("limit")),
+        stop_price=_positive(call, "stop", terms.get("stop")),
+        trail_price=_positive(call, "trail", terms.get("trail")),
+        trail_percent=_positive(call, "trail_percent", terms.get("trail_percent")),
         exits=exits if has_exits else None,
         order_class=exits.order_class if has_exits else OrderClass.SIMPLE,
         measure=measure,
@@ -253,14 +253,24 @@ def _check_exits(call: str, exits: Exits, time_in_force: TimeInForce) -> None:
         raise ValueError(f"{call}: time_in_force {time_in_force} does not go with exits; expected day or gtc")
 
 
+def _exits(call: str, prices: Mapping[str, Any]) -> Exits:
+    names = ("take_profit", "stop_loss", "stop_loss_limit")
+    return Exits(*(_positive(call, name, prices.get(name)) for name in names))
+
+
+def _positive(call: str, name: str, value: Number | None) -> Decimal | None:
+    if value is None:
+        return None
+    number = decimal_of(value)
+    if number <= 0:
+        raise ValueError(f"{call}: {name} must be above 0, not {value!r}")
+    return number
+
+
 def _symbol(call: str, symbol: object) -> str:
     if not isinstance(symbol, str):
         raise ValueError(f"{call}: expected a name as text, like 'SPY', found {type(symbol).__name__}")
     return _text(symbol)
-
-
-def _price(value: Number | None) -> Decimal | None:
-    return None if value is None else decimal_of(value)
 
 
 def _text(given: object) -> str:

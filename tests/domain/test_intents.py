@@ -88,6 +88,19 @@ def test_protection_and_cancellation():
     assert cancel(order=order) == cancel(order="name") == Cancel("", "", "name")
 
 
+def test_what_is_wanted_can_be_journaled_whatever_numbers_and_words_it_was_made_of():
+    last = numpy.array([271.34, 271.5])
+    made = [
+        buy(numpy.int64(5), numpy.str_("SPY"), limit=last.max(), reason=17),
+        target("SPY", numpy.float64(2.5), reason=None),
+        protect("SPY", stop_loss=last.min(), reason=last.size),
+        cancel("SPY", reason=3.5),
+    ]
+    assert made[0] == buy(5, "SPY", limit="271.5", reason="17")
+    for intent in made:
+        assert msgspec.json.decode(msgspec.json.encode(intent), type=type(intent)) == intent
+
+
 @pytest.mark.parametrize(
     ("wish", "sentence"),
     [
@@ -112,6 +125,12 @@ def test_protection_and_cancellation():
         (lambda: target(None, 5), "expected a name as text, like 'SPY', found NoneType"),
         (lambda: buy(symbol="SPY", dollars=1e30), "more than 1000000000000000 shares, dollars or times the equity"),
         (lambda: cancel(), "expected a symbol, or an order"),
+        (lambda: buy(5, "SPY", limit=0), "limit must be above 0, not 0"),
+        (lambda: sell(5, "SPY", stop=-1.5), "stop must be above 0, not -1.5"),
+        (lambda: buy(5, "SPY", trail=0), "trail must be above 0"),
+        (lambda: buy(5, "SPY", take_profit=0), "take_profit must be above 0"),
+        (lambda: protect("SPY", stop_loss=-1), "stop_loss must be above 0"),
+        (lambda: protect("SPY", stop_loss=95, quantity=-5), "quantity must be above 0"),
         (lambda: cancel("SPY", order="name"), "expected a symbol, or an order"),
     ],
 )
