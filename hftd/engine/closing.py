@@ -3,6 +3,7 @@
 from hftd.domain.intents import Want
 from hftd.domain.orders import OrderStatus, Side
 from hftd.engine.desk import Desk
+from hftd.engine.netting import is_crossable
 from hftd.engine.session_state import SessionState
 from hftd.engine.state import OrderState, RunningModel
 
@@ -47,7 +48,7 @@ class Closing:
     def close(self, running: RunningModel, symbol: str) -> None:
         """Close what a model holds of `symbol`, once none of its orders there is working any more."""
         held = running.portfolio.quantity(symbol)
-        if not held or self._state.working_of(running, symbol) or not self._state.market_is_open:
+        if not held or not self._state.market_is_open or self._is_working(running, symbol):
             return
         if self._refusals.get((running.model_id, symbol), 0) >= FLATTEN_ATTEMPTS:
             self._desk.stop("not_flattened", f"{held} {symbol} of {running.model_id} could not be closed")
@@ -58,6 +59,14 @@ class Closing:
             self._desk.paper.enter(running, want)
         else:
             self._desk.dispatch.enter(running, want, forced=True)
+
+    def _is_working(self, running: RunningModel, symbol: str) -> bool:
+        """Whether orders of a model are still working; those that rest, placed since everything was withdrawn, are
+        withdrawn too."""
+        for order in self._state.working_of(running, symbol):
+            if not is_crossable(order.request):
+                self._desk.cancel(order, self._reason)
+        return bool(self._state.working_of(running, symbol))
 
     @property
     def _reason(self) -> str:

@@ -51,9 +51,8 @@ class Desk:
         self.place_if_trading(running, want, self._state.no_trading(late=late))
 
     def _withdraw(self, running: RunningModel, intent: Cancel) -> None:
-        for order in self._state.unfinished:
-            meant = order.request.symbol == intent.symbol or order.request.client_order_id == intent.client_order_id
-            if meant and order.owner is running:
+        for order in self._state.unfinished_of(running):
+            if order.request.symbol == intent.symbol or order.request.client_order_id == intent.client_order_id:
                 self.cancel(order, intent.reason)
 
     # -- sending ---------------------------------------------------------------------------------------------------

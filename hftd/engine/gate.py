@@ -52,8 +52,10 @@ def _proposal(state: SessionState, running: RunningModel, want: Want) -> Proposa
 
 
 def _to_be_sent(state: SessionState, running: RunningModel) -> Iterator[int]:
-    """When the orders of a model that still wait were decided: each counts as one that is sent."""
-    return (waiting.since_ns for waiting in state.waiting.values() if waiting.order.owner is running)
+    """When the orders of a model that still wait were decided: each of the last minute counts as one that is sent."""
+    since_ns = state.time_ns - MINUTE_NS
+    waiting = (waiting for waiting in state.waiting.values() if waiting.order.owner is running)
+    return (each.since_ns for each in waiting if each.since_ns > since_ns)
 
 
 def _proposal_of_all(state: SessionState, own: Proposal, symbol: str) -> Proposal:

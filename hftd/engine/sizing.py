@@ -57,7 +57,7 @@ def _shares(intent: Want | Target, price: float | Decimal | None, equity: Decima
         return intent.quantity
     if price is None:
         return None
-    dollars = intent.quantity * (equity if intent.measure is Measure.EQUITY else 1)
+    dollars = intent.quantity * (max(equity, ZERO) if intent.measure is Measure.EQUITY else 1)
     return (dollars / decimal_of(price)).quantize(FINEST if intent.fractional else WHOLE, ROUND_DOWN, _ROOMY)
 
 

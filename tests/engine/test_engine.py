@@ -489,6 +489,17 @@ def test_working_orders_are_withdrawn_before_what_is_held_is_closed():
     assert shown(world.report(ReportKind.CANCELED, limit)) == ["SubmitOrder sell 6"]
 
 
+def test_what_a_model_rests_while_its_orders_are_being_withdrawn_keeps_nothing_open():
+    wishes = [[buy(5, "SPY"), buy(3, "SPY", limit=90)], sell(5, "SPY", limit=120)]
+    world = flattening(toy(lambda bar: wishes.pop(0)))
+    market, limit = (order.order.client_order_id for order in orders_of(world.bar()))
+    world.fill(market, 5, 100)
+    fire(world)
+    (resting,) = orders_of(world.take(bar_event(LAST_MINUTE - 4)))
+    assert shown(world.report(ReportKind.CANCELED, limit)) == ["CancelOrder"]
+    assert shown(world.report(ReportKind.CANCELED, resting.order.client_order_id)) == ["SubmitOrder sell 5"]
+
+
 def test_shares_that_are_reported_after_the_order_was_withdrawn_are_closed_too():
     world = flattening(wishing(buy(3, "SPY", limit=90)))
     order_id = world.bar_order()

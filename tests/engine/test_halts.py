@@ -416,6 +416,18 @@ def test_the_order_rate_is_counted_for_each_model_and_for_all():
     assert (refusal.model_id, refusal.limit, refusal.scope) == ("b", 3, "all")
 
 
+def test_an_order_that_has_waited_for_long_hides_none_that_was_sent_since():
+    own = [None, sell(5, "SPY", limit=98), None, None, buy(1, "QQQ"), buy(1, "QQQ")]
+    world = pair(wishing(None, buy(5, "SPY", limit=99)), wishing(*own))
+    world.engine.models["b"].limits = limits(max_orders_per_minute=1)
+    world.take(bar_event(0, "QQQ"))
+    assert shown(world.bar())[-1] == "OrderQueued sell 5 opposed"
+    world.bar()
+    world.bar()
+    assert shown(world.bar())[1:] == ["SubmitOrder buy 1"]
+    assert shown(world.take(bar_event(3, "QQQ")))[1:] == ["OrderRefused buy 1 max_orders_per_minute"]
+
+
 def test_exposure_counts_other_symbols_and_what_is_still_working():
     world = pair(wishing([buy(5, "QQQ")], sell(6, "SPY")), wishing(None, None), max_gross_exposure=Decimal(1_500))
     world.take(bar_event(0, "QQQ", close=200.0))

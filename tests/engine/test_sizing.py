@@ -72,6 +72,13 @@ def test_a_target_is_never_beyond_what_it_says(part, price, fractional):
     assert 0 <= abs(part) * CASH - shares * price < (price if not fractional else Decimal(price) / 10**9)
 
 
+def test_a_part_of_an_equity_below_zero_is_nothing():
+    world = world_of(buy(5, "SPY"), buy(symbol="SPY", equity=0.5), target("SPY", equity=0.5))
+    world.fill(world.bar_order(), 5, CASH)
+    assert shown(world.bar(close=1.0)) == ["SignalDropped buy 0 below_one_share"]
+    assert shown(world.bar(close=1.0)) == ["SignalRaised sell 5", "SubmitOrder sell 5"]
+
+
 def test_protection_is_one_order_for_one_price_and_an_oco_for_two():
     def exit_of(wish: Intent) -> tuple[str, object, object, object]:
         world = world_of(buy(10, "SPY"), wish)
