@@ -18,7 +18,7 @@ class BarHistory:
 
     def __init__(self, symbol: str, capacity: int) -> None:
         self._symbol = symbol
-        self._capacity = capacity
+        self.capacity = capacity
         self._recent: deque[Bar] = deque(maxlen=capacity)
         self.add = self._recent.append
         self._prices: NDArray[np.float64] | None = None
@@ -30,7 +30,7 @@ class BarHistory:
         if bars is not None and bars < 1:
             raise ValueError(f"history of {bars} bars; expected at least 1")
         prices, counts = self._written()
-        start = max(0, self._end - min(bars or self._capacity, self._capacity))
+        start = max(0, self._end - min(bars or self.capacity, self.capacity))
         time_ns, volume = counts[:, start : self._end]
         opened, high, low, close, vwap = prices[:, start : self._end]
         return History(self._symbol, time_ns, opened, high, low, close, volume, vwap)
@@ -54,10 +54,10 @@ class BarHistory:
         import numpy as np
 
         if self._prices is None or self._counts is None:
-            self._prices = np.empty((5, 2 * self._capacity), dtype=np.float64)
-            self._counts = np.empty((2, 2 * self._capacity), dtype=np.int64)
-        elif self._end + len(self._recent) > 2 * self._capacity:
-            kept = slice(max(0, self._end - self._capacity), self._end)
+            self._prices = np.empty((5, 2 * self.capacity), dtype=np.float64)
+            self._counts = np.empty((2, 2 * self.capacity), dtype=np.int64)
+        elif self._end + len(self._recent) > 2 * self.capacity:
+            kept = slice(max(0, self._end - self.capacity), self._end)
             prices, counts = np.empty_like(self._prices), np.empty_like(self._counts)
             self._end = kept.stop - kept.start
             prices[:, : self._end], counts[:, : self._end] = self._prices[:, kept], self._counts[:, kept]

@@ -71,6 +71,15 @@ class Judge:
             if standing.model_id == before:
                 standing.model_id = after
 
+    def absorb(self, other: str, into: str) -> None:
+        """What is in one slot is about to go to another, and with it what was gained or lost of it this session."""
+        given_up = [standing for standing in self.standings if standing.model_id == other]
+        self.standings = [standing for standing in self.standings if standing.model_id != other]
+        for standing in self.standings if given_up else ():
+            if standing.model_id == into:
+                standing.start += given_up[0].start
+                standing.peak += self._worth(other)
+
     def revalued(self) -> list[Breach]:
         """Something that is held has another price, or something else is held."""
         found: list[Breach] = []

@@ -38,6 +38,12 @@ class Holding:
         """Profit in dollars if all were closed at `price`; 0 while no price is known."""
         return ZERO if price is None else self.quantity * decimal_of(price) - self.cost
 
+    def absorb(self, other: "Holding") -> None:
+        """Take over what somebody else held."""
+        self.quantity, self.cost = self.quantity + other.quantity, self.cost + other.cost
+        self.shares = float(self.quantity)
+        self.realised += other.realised
+
     def fill(self, side: Side, quantity: Decimal, price: Decimal) -> None:
         """Add an execution of `quantity` shares at `price`."""
         signed = side.sign * quantity

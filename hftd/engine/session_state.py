@@ -76,6 +76,16 @@ class SessionState:
             for symbol, followers in self._followers().items()
         }
 
+    def keep_history_for(self, running: RunningModel) -> None:
+        """Keep as many bars as a model asks for that came in mid-session."""
+        wanted = running.model.history_bars
+        for symbol in running.symbols:
+            if symbol not in self.histories or self.histories[symbol].capacity < wanted:
+                history = self.histories[symbol] = BarHistory(symbol, wanted)
+                for bar in self.past:
+                    if bar.symbol == symbol:
+                        history.add(bar)
+
     def _followers(self) -> dict[str, list[RunningModel]]:
         """The models that follow each symbol."""
         symbols = {symbol for running in self.everyone for symbol in running.symbols}

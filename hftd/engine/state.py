@@ -14,6 +14,7 @@ from hftd.domain.orders import ExecutionReport, OrderClass, OrderRequest, OrderS
 from hftd.engine.portfolio import ZERO, Portfolio
 from hftd.engine.risk import Limits
 from hftd.engine.shadow import PaperOrder
+from hftd.engine.timers import Timer
 from hftd.model.contract import HOOKS, Model, intents_of, overrides
 
 
@@ -61,7 +62,7 @@ report is under way; two such orders would be asked in turns without end."""
 
 @dataclass(frozen=True, slots=True)
 class Former:
-    """A model that was swapped for another, and how many bars the session had had by then."""
+    """A model that was swapped for another, how many bars the session had had by then, and its timers."""
 
     model_id: str
     model: Model
@@ -69,6 +70,7 @@ class Former:
     symbols: tuple[str, ...]
     parameters: dict[str, Any]
     bars_seen: int
+    timers: tuple[Timer, ...] = ()
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from hftd.engine.judge import Judge
 from hftd.engine.risk import Limits
 from hftd.engine.session_state import SessionState
 from hftd.engine.state import Former, RunningModel, nobody
+from hftd.engine.timers import Timer
 from hftd.model.contract import Model
 
 ROLLED_BACK = "rolled_back"
@@ -42,33 +43,35 @@ class Swapping:
         """Another model decides in a slot."""
         running = self._state.models[event.model_id]
         self._desk.withdraw_opening(running.model_id, f"its model was swapped: {event.cause}")
-        self._state.timers.stop_all(running.model_id)
-        model, catch_up = self._successor(running, event)
-        running.before = None if event.cause == ROLLED_BACK else self._former(running)
+        stopped = self._state.timers.stop_all(running.model_id)
+        model, catch_up, timers = self._successor(running, event)
+        running.before = None if event.cause == ROLLED_BACK else self._former(running, stopped)
         running.model, running.fingerprint, running.symbols = model, event.fingerprint, event.symbols
         running.parameters, running.paused = event.parameters, False
         self._rename(running, event.name)
+        self._state.timers.resume(timers, running.model_id, self._state.time_ns)
         self._begin(running, catch_up)
 
-    def _successor(self, running: RunningModel, event: ModelSwapped) -> tuple[Model, Callable[[Model], None]]:
-        """The model that takes over, and what it has to be told first: the candidate knows all, the one before what
-        was until it was swapped, a new one nothing."""
+    def _successor(
+        self, running: RunningModel, event: ModelSwapped
+    ) -> tuple[Model, Callable[[Model], None], Iterable[Timer]]:
+        """The model that takes over, what it has to be told first, and its timers: the candidate knows all, the one
+        before what was until it was swapped, a new one nothing."""
         candidate = self._state.shadows.get(candidate_id(running.model_id))
         if candidate is not None and candidate.fingerprint == event.fingerprint:
-            self._forget(candidate)
-            return candidate.model, lambda model: None
+            return candidate.model, lambda model: None, self._forget(candidate)
         past = [bar for bar in self._state.past if bar.symbol in event.symbols]
         former = running.before
         if former is not None and event.cause == ROLLED_BACK and former.fingerprint == event.fingerprint:
             missed = [bar for bar in self._state.past[former.bars_seen :] if bar.symbol in event.symbols]
-            return former.model, lambda model: _show(model, missed)
+            return former.model, lambda model: _show(model, missed), former.timers
         model = (self._state.load or nobody)(event)
-        return model, lambda model: _start(model, past)
+        return model, lambda model: _start(model, past), ()
 
-    def _former(self, running: RunningModel) -> Former:
+    def _former(self, running: RunningModel, timers: Iterable[Timer]) -> Former:
         seen = len(self._state.past)
         model, mark = running.model, running.fingerprint
-        return Former(running.model_id, model, mark, running.symbols, running.parameters, seen)
+        return Former(running.model_id, model, mark, running.symbols, running.parameters, seen, tuple(timers))
 
     def _rename(self, running: RunningModel, name: str) -> None:
         state, before = self._state, running.model_id
@@ -83,10 +86,9 @@ class Swapping:
 
     def _absorb(self, running: RunningModel, other: RunningModel) -> None:
         """A slot of that name was given up before: what is still in it goes to its new owner."""
+        self._judge.absorb(other.model_id, running.model_id)
         for symbol, holding in other.portfolio.holdings.items():
-            own = running.portfolio.holding(symbol)
-            own.quantity, own.cost = own.quantity + holding.quantity, own.cost + holding.cost
-            own.realised += holding.realised
+            running.portfolio.holding(symbol).absorb(holding)
         running.portfolio.cash_flow += other.portfolio.cash_flow
         running.portfolio.allotment += other.portfolio.allotment
         for order in (*self._state.orders.values(), *self._state.unfinished):
@@ -96,6 +98,8 @@ class Swapping:
     def _begin(self, running: RunningModel, catch_up: Callable[[Model], None]) -> None:
         """Give a model its context and let it catch up; what it wants meanwhile is old."""
         running.find_hooks()
+        if self._state.load is not None:
+            self._state.keep_history_for(running)
         running.model.context = ModelContext(self._state, running)
         running.hooks[CATCH_UP] = catch_up
         self._state.call(running, self._state.sequence, CATCH_UP, (running.model,))
@@ -124,9 +128,10 @@ class Swapping:
         if candidate is not None:
             self._forget(candidate)
 
-    def _forget(self, shadow: RunningModel) -> None:
+    def _forget(self, shadow: RunningModel) -> list[Timer]:
+        """Returns the timers that it had."""
         del self._state.shadows[shadow.model_id]
-        self._state.timers.stop_all(shadow.model_id)
+        return self._state.timers.stop_all(shadow.model_id)
 
     # -- limits ----------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Moments at which models asked to be woken. Time is the engine's: a timer fires at its own moment, never late."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from hftd.domain.convert import SECOND_NS
@@ -46,10 +47,19 @@ class Timers:
         self._timers.pop((model_id, name), None)
         self.next = min(self._timers.values(), default=None)
 
-    def stop_all(self, model_id: str) -> None:
-        """Forget all timers of a model."""
+    def stop_all(self, model_id: str) -> list[Timer]:
+        """Forget all timers of a model; returns them."""
+        stopped = [timer for timer in self._timers.values() if timer.model_id == model_id]
         self._timers = {key: timer for key, timer in self._timers.items() if timer.model_id != model_id}
         self.next = min(self._timers.values(), default=None)
+        return stopped
+
+    def resume(self, stopped: Iterable[Timer], model_id: str, now_ns: int) -> None:
+        """Set timers again for the same model in another slot. One that came due meanwhile fires now, one that fires
+        again and again keeps to its rhythm."""
+        for timer in stopped:
+            missed = (now_ns - timer.due_ns) // timer.every_ns + 1 if timer.every_ns and timer.due_ns <= now_ns else 0
+            self._put(replace(timer, model_id=model_id, due_ns=timer.due_ns + missed * timer.every_ns))
 
     def _put(self, timer: Timer) -> None:
         key = timer.model_id, timer.name

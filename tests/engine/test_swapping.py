@@ -1,15 +1,25 @@
 """One model for another in mid-session, candidates on paper, other limits: replayed and followed to the same state."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from hftd.domain.commands import CancelOrder, Command, OrderRefused, ShadowFilled, ShadowOrdered, SubmitOrder
+from hftd.domain.commands import (
+    CancelOrder,
+    Command,
+    OrderRefused,
+    ShadowFilled,
+    ShadowOrdered,
+    ShadowWithdrawn,
+    SubmitOrder,
+)
 from hftd.domain.convert import MINUTE_NS
 from hftd.domain.events import (
     CandidateDropped,
     CandidateEntered,
+    CarriedPosition,
     LimitsChanged,
     ModelFaulted,
     ModelSwapped,
@@ -17,8 +27,9 @@ from hftd.domain.events import (
     SessionOpened,
     TradingHalted,
 )
-from hftd.domain.intents import buy, sell
+from hftd.domain.intents import buy, cancel, sell
 from hftd.engine.engine import Engine
+from hftd.engine.state import RunningModel
 from hftd.engine.swapping import ROLLED_BACK, bounds_of
 from hftd.model.contract import Model
 from tests.engine.engine_world import OPEN_NS, SESSION, WIDE, World, running, toy
@@ -196,3 +207,97 @@ def test_a_replay_decides_alike_and_a_follower_comes_to_the_same(count):
         assert engine.positions == here.engine.positions
         assert list(engine.working) == list(here.engine.working)
         assert list(engine.models) == ["other"] and list(engine.shadows) == list(here.engine.shadows)
+
+
+class Ticking(Model):
+    """Notes when it is woken, and how much of the past it may look at."""
+
+    history_bars = 50
+
+    def __init__(self) -> None:
+        self.woken: list[str] = []
+
+    def on_start(self, context):
+        context.every("1m", "minute")
+        context.after("90s", "once")
+
+    def on_timer(self, name):
+        self.woken.append(name)
+
+    def on_bar(self, bar):
+        self.known = len(self.context.history(bar.symbol))
+
+
+MADE["ticking"] = Ticking
+
+
+def wake(here: World, minute: int) -> None:
+    for timer in here.engine.due_timers(OPEN_NS + minute * MINUTE_NS):
+        here.take(timer)
+
+
+def test_a_candidate_keeps_its_timers_when_it_is_promoted():
+    here = world(toy(lambda bar: None))
+    here.take(CandidateEntered(0, "toy", "toy", "ticking", ("SPY",), {}, 0))
+    wake(here, 1)
+    here.take(swap(fingerprint="ticking", cause="promoted"))
+    wake(here, 3)
+    assert here.engine.models["toy"].model.woken == ["minute", "once", "minute", "minute"]
+
+
+def test_a_model_that_is_rolled_back_to_keeps_its_timers_and_their_rhythm():
+    first = Ticking()
+    here = world(first)
+    wake(here, 1)
+    first.context.after("75s", "once")
+    here.take(swap(fingerprint="bad"))
+    for _ in range(5):
+        here.bar()
+    here.take(ModelSwapped(0, "toy", "toy", "fingerprint of toy", ("SPY",), {}, ROLLED_BACK))
+    wake(here, 5)
+    assert here.engine.models["toy"].model is first
+    assert first.woken == ["minute", "once", "minute", "once"]
+    assert here.engine.next_timer_ns == OPEN_NS + 6 * MINUTE_NS
+
+
+@pytest.mark.parametrize("enter", [swap(fingerprint="ticking"), CandidateEntered(0, "toy", "toy", "ticking", ("SPY",))])
+def test_a_model_that_comes_in_mid_session_has_as_much_history_as_it_asks_for(enter):
+    short = toy(lambda bar: None)
+    type(short).history_bars = 3
+    here = world(short)
+    for _ in range(20):
+        here.bar()
+    here.take(enter)
+    here.bar()
+    (model,) = (each.model for each in here.engine.everyone if isinstance(each.model, Ticking))
+    assert model.known == 21
+
+
+def test_a_shadow_may_withdraw_what_it_has_ordered_on_paper():
+    wishes = [buy(5, "SPY", limit=90), cancel("SPY")]
+    shadow = running(toy(lambda bar: wishes.pop(0) if wishes else None), "shadow")
+    shadow.shadow = True
+    here = World(running(toy(lambda bar: None)), shadow)
+    here.bar()
+    assert [type(command) for command in here.bar()] == [ShadowWithdrawn]
+    assert not shadow.paper
+
+
+def test_what_goes_from_one_slot_to_another_is_neither_gain_nor_loss():
+    limits = replace(WIDE, max_daily_loss=D(500), max_drawdown=D(500))
+    slots = [running(toy(lambda bar: None)), RunningModel("old", Model(), "", ())]
+    here = World(toy(lambda bar: None), opened=False)
+    here.engine = Engine(SESSION, slots, limits, "run", load=lambda event: MADE[event.fingerprint]())
+    held = CarriedPosition("old", "SPY", D(100), D(9_000))
+    here.take(PortfolioCarried(OPEN_NS - MINUTE_NS, D(10**6), (held,), {"SPY": 100.0}))
+    here.take(SessionOpened(OPEN_NS, SESSION))
+    here.bar(close=101.0)
+    here.take(swap("old"))
+    here.bar(close=100.5)
+    assert not here.engine.halts
+    assert [(each.model_id, each.start, each.peak, each.worth) for each in here.engine.standings] == [
+        ("", 10_000, 10_100, 10_050),
+        ("old", 10_000, 10_100, 10_050),
+    ]
+    here.bar(close=95.0)
+    assert {halt.rule for halt in here.engine.halts} == {"max_daily_loss", "max_drawdown"}
