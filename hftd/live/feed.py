@@ -67,6 +67,8 @@ class FeedKeeper:
         received_ns = self._clock.now_ns() if self._in_lockstep else message.received_ns
         if not isinstance(data, Bar) or not self._trader.can_be(data.time_ns):
             self._trader.take_market(data, "socket", received_ns)
+        elif not self._session.is_open(data.time_ns):
+            log.debug("bar.ignored", symbol=data.symbol, minute=_minute(data.time_ns), reason="not of regular trading")
         elif message.correction:
             self._trader.take(BarCorrected(data), "socket", received_ns)
         elif not message.daily:
@@ -75,13 +77,15 @@ class FeedKeeper:
             self._trader.take_market(data, "socket", received_ns)
 
     async def warm_up(self, calendar: Calendar) -> None:
-        """Show the models the history that they ask for, from as many earlier sessions as it takes, all of it late."""
-        wanted = max((running.model.warmup_bars for running in self._trader.engine.models.values()), default=0)
+        """Show the models the history that they ask for, from as many earlier sessions as it takes, all of it late.
+        A broker's history has bars of the early and late hours too: they are none of ours."""
+        wanted = max((running.model.warmup_bars for running in self._trader.engine.everyone), default=0)
         if wanted <= 0:
             return
         first = calendar.look_back(self._session, wanted)
-        bars = await self._missing(self._symbols, first.open_ns, self._session.open_ns)
-        by_symbol = {symbol: [bar for bar in bars or [] if bar.symbol == symbol][-wanted:] for symbol in self._symbols}
+        bars = await self._missing(self._symbols, first.open_ns, self._session.open_ns) or []
+        regular = [bar for bar in bars if _is_regular(bar, calendar)]
+        by_symbol = {symbol: [bar for bar in regular if bar.symbol == symbol][-wanted:] for symbol in self._symbols}
         latest = sorted((bar for kept in by_symbol.values() for bar in kept), key=lambda bar: (bar.time_ns, bar.symbol))
         log.info("bars.warmed_up", wanted=wanted, bars=len(latest))
         for bar in latest:
@@ -165,6 +169,11 @@ class FeedKeeper:
         level = log.error if name == "feed.degraded" else log.warning
         level(name, **fields)
         self._trader.remark(name, ", ".join(f"{field} {value}" for field, value in fields.items()))
+
+
+def _is_regular(bar: Bar, calendar: Calendar) -> bool:
+    session = calendar.session_on(calendar.day_of(bar.time_ns))
+    return session is not None and session.is_open(bar.time_ns)
 
 
 def _minute(time_ns: int) -> str:

@@ -111,10 +111,8 @@ class Trader:
     def take_timers(self) -> None:
         """Step the timers that are due by now."""
         now_ns = self._clock.now_ns()
-        for timer in self.engine.due_timers(now_ns):
+        while self.work() and (timer := next(self.engine.due_timers(now_ns), None)) is not None:
             self._waiting.append((timer, "timer", now_ns))
-            if not self.work():
-                return
 
     def take_market(self, data: MarketData, source: str, received_ns: int, *, late: bool = False) -> None:
         """Step a bar, quote or trade; whether it is late is decided here, once."""

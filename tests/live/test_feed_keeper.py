@@ -1,0 +1,110 @@
+"""Which bars a session's models are shown."""
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hftd.broker.base import MarketMessage
+from hftd.calendar import Calendar
+from hftd.clock import ManualClock
+from hftd.domain.convert import MINUTE_NS
+from hftd.domain.events import PortfolioCarried, SessionOpened
+from hftd.domain.market import Bar
+from hftd.engine.engine import Engine
+from hftd.engine.tally import Tally
+from hftd.journal import Journal
+from hftd.live.feed import FeedKeeper
+from hftd.live.guard import Guard
+from hftd.live.trader import Trader
+from tests.engine.engine_world import CLOSE_NS, OPEN_NS, RUN_ID, SESSION, WIDE, running, toy
+
+EARLY_NS, LATE_NS = OPEN_NS - MINUTE_NS, CLOSE_NS + 5 * MINUTE_NS
+YESTERDAY_NS = OPEN_NS - 48 * 60 * MINUTE_NS
+"""2026-11-25, for the 26th is Thanksgiving."""
+
+
+def bar(time_ns: int) -> Bar:
+    return Bar("SPY", time_ns, 100.0, 100.0, 100.0, 100.0, 1)
+
+
+class History:
+    """A broker that has these bars."""
+
+    def __init__(self, *bars: Bar) -> None:
+        self._bars = bars
+
+    async def bars(self, symbols: object, start_ns: int, end_ns: int) -> list[Bar]:
+        return [bar for bar in self._bars if start_ns <= bar.time_ns <= end_ns]
+
+
+class Case:
+    """An open session; `shown` are the bars that its model was shown."""
+
+    def __init__(self, path: Path, *history: Bar, warmup_bars: int = 0, shadow: bool = False) -> None:
+        self.shown: list[int] = []
+        self.woken: list[int] = []
+        model = toy(lambda bar: self.shown.append(bar.time_ns), on_timer=self.wake)  # type: ignore[func-returns-value]
+        type(model).warmup_bars = warmup_bars
+        followers = [running(toy(lambda bar: None), "quiet"), running(model)]
+        followers[1].shadow = shadow
+        self.engine = Engine(SESSION, followers, WIDE, RUN_ID)
+        self.clock = ManualClock(OPEN_NS)
+        broker: Any = History(*history)
+        self.journal = Journal.open(path, SESSION, RUN_ID)
+        nothing: Any = lambda *arguments: None  # noqa: E731
+        self.trader = Trader(
+            self.engine, self.journal, Guard(), broker, self.clock, Tally(), nothing, nothing, late_after_s=1e9
+        )
+        self.keeper = FeedKeeper(self.trader, broker, self.clock, SESSION, ["SPY"])
+        self.trader.take(PortfolioCarried(EARLY_NS, Decimal(10**6)), "test")
+        self.trader.take(SessionOpened(OPEN_NS, SESSION), "test")
+
+    def wake(self, name: str) -> None:
+        self.woken.append(self.engine.time_ns)
+
+    def hear(self, *bars: Bar) -> None:
+        for each in bars:
+            self.clock.advance_to(each.known_at_ns)
+            asyncio.run(self.keeper.take(MarketMessage(each, OPEN_NS)))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "2026-11-27.sqlite"
+
+
+def test_a_bar_of_the_early_or_late_hours_is_shown_to_nobody(path: Path) -> None:
+    case = Case(path)
+    case.hear(bar(EARLY_NS), bar(OPEN_NS), bar(CLOSE_NS - MINUTE_NS), bar(CLOSE_NS), bar(LATE_NS))
+    assert case.shown == [OPEN_NS, CLOSE_NS - MINUTE_NS]
+
+
+def test_history_is_of_regular_hours_alone(path: Path) -> None:
+    regular = [YESTERDAY_NS + minute * MINUTE_NS for minute in (0, 388, 389)]
+    others = [YESTERDAY_NS + minute * MINUTE_NS for minute in (-30, 390, 500)] + [EARLY_NS]
+    case = Case(path, *map(bar, sorted(regular + others)), warmup_bars=2)
+    asyncio.run(case.keeper.warm_up(Calendar()))
+    assert case.shown == regular[1:]
+
+
+def test_a_shadow_is_warmed_up_too(path: Path) -> None:
+    case = Case(path, bar(YESTERDAY_NS), warmup_bars=2, shadow=True)
+    asyncio.run(case.keeper.warm_up(Calendar()))
+    assert case.shown == [YESTERDAY_NS]
+
+
+def test_a_timer_that_waits_for_the_disk_fires_once(path: Path) -> None:
+    case = Case(path)
+    case.engine.models["toy"].model.context.every("1m")
+    case.journal._connection.execute("PRAGMA query_only = 1")
+    case.clock.advance_to(OPEN_NS + MINUTE_NS)
+    for _ in range(3):
+        case.trader.take_timers()
+    assert case.trader.blocked is not None and not case.woken
+    case.journal._connection.execute("PRAGMA query_only = 0")
+    case.trader.take_timers()
+    assert case.woken == [OPEN_NS + MINUTE_NS]
+    assert case.engine.next_timer_ns == OPEN_NS + 2 * MINUTE_NS
