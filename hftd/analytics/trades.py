@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 NS_PER_S = 1e9
+DIGITS = 9
+"""Of a share, as fine as brokers trade: sums of floats are rounded to them, for what is left beyond is no position."""
 
 
 class Fill(NamedTuple):
@@ -62,13 +64,13 @@ class _Book:
 
     def open(self, time_ns: int, quantity: float, price: float) -> None:
         self.lots.append([time_ns, quantity])
-        self.quantity += quantity
+        self.quantity = round(self.quantity + quantity, DIGITS)
         self.cost += quantity * price
 
     def fill(self, fill: Fill) -> ClosedTrade | None:
         closing = min(abs(fill.quantity), abs(self.quantity)) if fill.quantity * self.quantity < 0 else 0.0
         trade = self._close(fill, closing) if closing else None
-        rest = abs(fill.quantity) - closing
+        rest = round(abs(fill.quantity) - closing, DIGITS)
         if rest:
             self.open(fill.time_ns, rest if fill.quantity > 0 else -rest, fill.price)
         return trade
@@ -77,7 +79,7 @@ class _Book:
         sign = 1 if self.quantity > 0 else -1
         released = self.cost * (closing / abs(self.quantity))
         held_s = self._take(closing, fill.time_ns) / closing
-        self.quantity -= sign * closing
+        self.quantity = round(self.quantity - sign * closing, DIGITS)
         self.cost = self.cost - released if self.lots else 0.0
         return ClosedTrade(fill.symbol, fill.time_ns, closing, sign * closing * fill.price - released, held_s)
 
@@ -88,8 +90,8 @@ class _Book:
             lot = self.lots[0]
             taken = min(quantity, abs(lot[1]))
             held += taken * (now_ns - lot[0]) / NS_PER_S
-            quantity -= taken
-            lot[1] -= taken if lot[1] > 0 else -taken
+            quantity = round(quantity - taken, DIGITS)
+            lot[1] = round(lot[1] - (taken if lot[1] > 0 else -taken), DIGITS)
             if not lot[1]:
                 self.lots.popleft()
         return held

@@ -44,6 +44,12 @@ def test_symbols_do_not_mix_and_what_was_held_before_counts():
     assert trades == [ClosedTrade("SPY", SECOND, 5, 10.0, 2.0)]
 
 
+def test_fractions_leave_no_dust_that_would_be_closed_later():
+    moves = [0.1, 0.2, -0.3, -0.1, -0.2, 0.3, 0.7, -0.1, -0.6]
+    trades = closed_trades(Fill("SPY", time * SECOND, quantity, 100.0) for time, quantity in enumerate(moves))
+    assert [(trade.closed_ns // SECOND, trade.quantity) for trade in trades] == [(2, 0.3), (5, 0.3), (7, 0.1), (8, 0.6)]
+
+
 @given(
     st.lists(
         st.tuples(st.integers(-9, 9).filter(bool), st.integers(9_000, 11_000)),
