@@ -18,8 +18,8 @@ def closed_by_all(stories: Sequence[SessionStory]) -> list[ClosedTrade]:
     fills: dict[str, list[Fill]] = {}
     held: dict[str, list[Held]] = {}
     for number, story in enumerate(stories):
-        for one in story.executions:
-            fills.setdefault(_slot(stories[number:], one.who.model_id), []).append(_fill(one))
+        for who, fill in _with_adopted(story):
+            fills.setdefault(_slot(stories[number:], who.model_id), []).append(fill)
     for position in _carried(stories[0]):
         held.setdefault(_slot(stories, position.model_id), []).append(_held(position, stories[0]))
     return [trade for slot, own in fills.items() for trade in closed_trades(own, held.get(slot, ()))]
@@ -37,6 +37,13 @@ def _slot(stories: Iterable[SessionStory], model_id: str) -> str:
     for story in stories:
         model_id = story.versions.slot_of(model_id)
     return model_id
+
+
+def _with_adopted(story: SessionStory) -> Iterator[tuple[Who, Fill]]:
+    """The fills of a session in order, what was adopted among them, and whose they are."""
+    fills = [(place + 1, one.who, _fill(one)) for place, one in enumerate(story.executions)]
+    adopted = [(one.executions, one.taker, fill) for one in story.adopted for fill in _sides(one, one.taker)]
+    return ((who, fill) for _, who, fill in sorted((*fills, *adopted), key=lambda row: row[0]))
 
 
 def _carried(story: SessionStory) -> Iterator[CarriedPosition]:
@@ -60,7 +67,8 @@ def _fill(one: Execution) -> Fill:
 def _fills(stories: Sequence[SessionStory], number: int, who: Who) -> Iterator[Fill]:
     """The fills of `who` in one session, and what it took over and gave up, in order."""
     story = stories[number]
-    passed = [*(_overnight(stories[number - 1], story) if number else ()), *story.versions.handovers]
+    passed = [*(_overnight(stories[number - 1], story) if number else ()), *story.versions.handovers, *story.adopted]
+    passed.sort(key=lambda handover: handover.executions)
     by_place = {place: list(rows) for place, rows in groupby(passed, key=lambda handover: handover.executions)}
     for place in range(len(story.executions) + 1):
         for handover in by_place.get(place, ()):

@@ -14,8 +14,8 @@ BPS = 10_000
 
 class Execution(Struct, frozen=True):
     """Rates are parts of one, `slippage` dollars lost (positive) against the market's price at the decision,
-    `slippage_bps` the same over the dollars traded; times in seconds from the decision to the last fill, as the daemon
-    heard of it. None where there is no such figure.
+    `slippage_bps` the same over the dollars traded by orders that have such a price; times in seconds from the decision
+    to the last fill, as the daemon heard of it. None where there is no such figure.
 
     Fills that were found in the broker's books after an interruption are left out of the times.
     """
@@ -37,7 +37,7 @@ def execution_of(orders: Collection[Order]) -> Execution:
     """The quality of these orders. `slow_fill_s` is the time that one in twenty filled orders took longer than."""
     states = Counter(map(_state, orders))
     asked = sum(float(order.request.quantity) for order in orders)
-    notional = sum(float(order.filled_notional) for order in orders)
+    notional = sum(float(order.filled_notional) for order in orders if order.reference_price is not None)
     slippage = sum(order.slippage for order in orders)
     seconds = list(_fill_seconds(orders))
     return Execution(

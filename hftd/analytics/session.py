@@ -6,14 +6,14 @@ them from a journal is `reading`; what is made of the story is `report`. Money i
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from itertools import islice
 from typing import Any
 
 from hftd.analytics.shadows import Shadows, shadows_among
-from hftd.analytics.versions import Participant, Versions, Who, who_of
+from hftd.analytics.versions import Handover, Participant, Versions, Who, who_of
 from hftd.analytics.worths import Worths
 from hftd.domain import commands, events
 from hftd.domain.convert import text_of
@@ -27,6 +27,8 @@ from hftd.model.contract import Model
 
 NO_LIMITS = Limits(Decimal(1), Decimal(1), 1, None)
 """Never asked: what was decided then is followed."""
+NOBODY = Who("")
+"""Whoever bought or sold by hand what was adopted."""
 BACKFILL, HISTORY = "backfill", "history"
 """Sources of bars that did not come through the socket: after a gap, and from before the session."""
 
@@ -130,6 +132,7 @@ class SessionStory:
         self.drops: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
         self.carried: tuple[events.CarriedPosition, ...] = ()
+        self.adopted: list[Handover] = []
         self.has_opened = self.has_closed = False
 
     # -- what comes in -------------------------------------------------------------------------------------------
@@ -209,6 +212,15 @@ class SessionStory:
     def _on_carried(self, event: events.PortfolioCarried, _source: str, _now_ns: int) -> None:
         self.carried = event.positions
 
+    def _on_adopted(self, event: events.PositionAdopted, source: str, now_ns: int) -> None:
+        """Shares that were found at the broker count as if they had been there from the beginning."""
+        paid = float(event.quantity * event.price)
+        self._points = [replace(point, equity=point.equity + paid) for point in self._points]
+        taker, quantity, price = who_of(self.engine.models[event.model_id]), float(event.quantity), float(event.price)
+        here = len(self.executions)
+        self.adopted.append(Handover(here, event.time_ns, NOBODY, taker, event.symbol, quantity, price))
+        self._on_incident(event, source, now_ns)
+
     def _on_swapped(self, event: events.ModelSwapped, source: str, now_ns: int) -> None:
         came = Participant(event.name, event.fingerprint, event.symbols, event.parameters)
         self.participants[came.who] = came
@@ -247,7 +259,9 @@ class SessionStory:
                 decided_ns=now_ns,
                 who=self._decider(state),
                 request=state.request,
-                reference_price=state.reference_price,
+                reference_price=None
+                if state.parent
+                else state.reference_price,  # its price was decided, not its moment
                 why=reasons.get(id, f"exit of {state.parent}" if state.parent else ""),
                 cash=self.engine.cash,
                 equity=self.worths.equity,
@@ -385,6 +399,7 @@ _EVENTS: dict[type, Callable[[SessionStory, Any, str, int], None]] = {
     events.SessionClosed: SessionStory._on_closed,
     **dict.fromkeys(_INCIDENTS, SessionStory._on_incident),
     events.ModelSwapped: SessionStory._on_swapped,
+    events.PositionAdopted: SessionStory._on_adopted,
 }
 
 _COMMANDS: dict[type, Callable[[SessionStory, Any, int], None]] = {

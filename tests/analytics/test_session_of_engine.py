@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from hftd.analytics.closings import closed_by, closed_by_all
+from hftd.analytics.curves import curve_of
 from hftd.analytics.session import SessionStory
 from hftd.analytics.versions import Participant, Who
 from hftd.domain.commands import Command
-from hftd.domain.events import Event
+from hftd.domain.events import Event, PositionAdopted
 from hftd.domain.intents import buy, sell
 from hftd.domain.orders import OrderLeg, OrderType, ReportKind, Side
 from tests.engine.engine_world import SESSION, World, running, toy
@@ -69,6 +71,7 @@ def test_exits_that_the_broker_made_are_orders_of_their_model():
     told = {id: (order.who.model_id, order.status) for id, order in world.story.orders.items()}
     assert told == {entry: ("toy", "filled"), "leg-profit": ("toy", "filled"), "leg-loss": ("toy", "canceled")}
     assert world.story.orders["leg-profit"].why == f"exit of {entry}"
+    assert world.story.orders["leg-profit"].slippage == 0, "a profit is no slippage"
     assert world.story.counts["foreign_reports"] == 0
 
 
@@ -87,3 +90,16 @@ def test_a_fill_that_comes_after_the_end_of_its_order_counts():
     world.report(ReportKind.CANCELED, order)
     world.fill(order, 4, 100)
     assert world.books() == world.ledger() == {("toy", "SPY"): 4}
+
+
+def test_shares_that_are_adopted_are_no_profit_and_closing_them_is_a_trade():
+    world = ToldWorld(toy=[None, sell(5, "SPY")])
+    world.bar(close=100.0)
+    world.take(PositionAdopted(world.engine.time_ns, "toy", "SPY", Decimal(5), Decimal(100)))
+    order = world.bar_order()
+    world.fill(order, 5, 101)
+    world.bar(close=101.0)
+    curve = curve_of(world.story)
+    assert curve.profit.tolist() == [0.0, 0.0, 5.0, 5.0]
+    for trades in (closed_by_all([world.story]), closed_by([world.story], Who("toy", "fingerprint of toy"))):
+        assert [(trade.quantity, trade.profit) for trade in trades] == [(5.0, 5.0)]
