@@ -181,13 +181,15 @@ class PrintQuarantined(Struct, frozen=True, tag_field="kind", tag="print.quarant
     prices: str
 
 
-class ModelFaulted(Struct, frozen=True, tag_field="kind", tag="model.faulted"):
-    """A model raised or overran its budget in the step of event `of_sequence`: that step's intents are void."""
+class ModelFaulted(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="model.faulted"):
+    """A model raised or overran its budget in the step of event `of_sequence`: what it wanted in that call of `hook` is
+    void. Without a hook, as in journals of before it was noted, in all of that step."""
 
     time_ns: int
     model_id: str
     of_sequence: int
     error: str
+    hook: str = ""
 
 
 class Remark(Struct, frozen=True, tag_field="kind", tag="remark.made"):

@@ -41,11 +41,11 @@ class Guard:
         self._budget_s = budget_s
         self._first_call_s = first_call_s
         self._called: set[tuple[str, str]] = set()
-        self._skip = {(fault.model_id, fault.of_sequence) for fault in known_faults}
-        self._faults: list[tuple[str, int, str]] = []
+        self._skip = {(fault.model_id, fault.of_sequence, fault.hook) for fault in known_faults}
+        self._faults: list[tuple[str, int, str, str]] = []
 
     def __call__(self, running: RunningModel, sequence: int, name: str, arguments: tuple[Any, ...]) -> Iterable[Intent]:
-        if (running.model_id, sequence) in self._skip:
+        if self._skip and self._skip & {(running.model_id, sequence, name), (running.model_id, sequence, "")}:
             return ()
         model = (running.model_id, running.fingerprint)
         limit_s = self._budget_s if model in self._called else self._first_call_s
@@ -58,13 +58,13 @@ class Guard:
             told = {"exc_info": (type(error), error, trace)} if trace else {}
             sentence = _sentence(error, name)
             log.error("model.faulted", model=running.model_id, hook=name, error=sentence, **told)
-            self._faults.append((running.model_id, sequence, sentence))
+            self._faults.append((running.model_id, sequence, sentence, name))
             return ()
 
     def take_faults(self, time_ns: int) -> list[ModelFaulted]:
         """Faults since the last call, as events of `time_ns`."""
         faults, self._faults = self._faults, []
-        return [ModelFaulted(time_ns, model_id, sequence, error) for model_id, sequence, error in faults]
+        return [ModelFaulted(time_ns, *fault) for fault in faults]
 
 
 class _Overrun(BaseException):

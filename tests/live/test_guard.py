@@ -8,9 +8,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from hftd.domain.events import ModelFaulted
-from hftd.domain.intents import buy
+from hftd.domain.intents import buy, sell
 from hftd.live.guard import Guard
-from tests.engine.engine_world import running, toy
+from tests.engine.engine_world import World, running, shown, toy
 
 SOON_S = 0.02
 
@@ -61,7 +61,7 @@ def test_a_call_that_fails_has_no_intents_and_is_told(hook: Callable[[Any], Any]
     guard = Guard(budget_s=SOON_S, first_call_s=SOON_S)
     with capture_logs() as lines:
         assert list(guard(running(toy(hook), "bad"), 7, "on_bar", (None,))) == []
-    assert guard.take_faults(5) == [ModelFaulted(5, "bad", 7, sentence)]
+    assert guard.take_faults(5) == [ModelFaulted(5, "bad", 7, sentence, "on_bar")]
     assert guard.take_faults(6) == []
     assert [(line["event"], line["error"]) for line in lines] == [("model.faulted", sentence)]
 
@@ -91,3 +91,21 @@ def test_what_answers_in_time_is_passed_on_and_a_known_fault_is_left_out() -> No
     assert list(guard(model, 7, "on_bar", (None,))) == []
     assert list(guard(model, 8, "on_bar", (None,))) == [buy(2, "SPY")]
     assert guard.take_faults(5) == []
+
+
+def test_what_a_model_wanted_in_the_same_step_before_it_failed_is_wanted_again_in_a_replay() -> None:
+    def world(guard: Guard) -> World:
+        model = toy(
+            lambda bar: buy(5, bar.symbol), on_order=lambda report: sell(1, "SPY"), on_fill=lambda report: 1 / 0
+        )
+        return World(model, call=guard)
+
+    guard = Guard()
+    then = world(guard)
+    (order,) = then.engine.working if then.bar() else ()
+    assert shown(then.fill(order, 5, 100)) == ["SignalRaised sell 1", "SubmitOrder sell 1"]
+    faults = guard.take_faults(then.engine.time_ns)
+    again = world(Guard(faults))
+    again.bar()
+    again.fill(order, 5, 100)
+    assert again.commands == then.commands
