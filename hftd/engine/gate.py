@@ -34,7 +34,7 @@ def _proposal(state: SessionState, running: RunningModel, want: Want) -> Proposa
     return Proposal(
         side=want.side,
         quantity=want.quantity,
-        exposure=state.exposure(running, want.symbol),
+        exposure=state.reach(running, want.symbol, want.side),
         reference_price=state.prices.get(want.symbol),
         time_ns=state.time_ns,
         open_ns=state.session.open_ns,
@@ -64,7 +64,7 @@ def _proposal_of_all(state: SessionState, own: Proposal, symbol: str) -> Proposa
     gross, net = _others(state, symbol, models, state.limits.needs_exposures)
     return dataclasses.replace(
         own,
-        exposure=state.exposure_sent(symbol),
+        exposure=state.reach_sent(symbol, own.side),
         closable=sum((state.closable(running, symbol) for running in models), ZERO),
         sent_ns=state.sent_ns,
         others_gross=gross,

@@ -58,13 +58,12 @@ class Limits:
 class Proposal:
     """An order about to be sent, and what the rules need to know of the moment.
 
-    `exposure` is the signed shares held plus what working orders would add, `closable` the signed shares held that no
-    working order closes yet: an order against working orders alone closes nothing, for they may never be filled.
-    `others_gross` and `others_net` are the
-    dollars that other symbols come to, unsigned and signed; `sent_ns` are the times of the orders sent so far this
-    session, oldest first. `limit_price`, `stop_price` and the `touch` (what a market order would be filled at by the
-    last quote, None without a fresh one) are in dollars. `closes` says that the order closes a position of its model,
-    whatever it does to all together.
+    `exposure` is the signed shares held plus what working orders of the same side would add, `closable` the signed
+    shares held that no working order closes yet: working orders of the other side may never be filled, and make room
+    for nothing. `others_gross` and `others_net` are the dollars that other symbols come to, unsigned and signed;
+    `sent_ns` are the times of the orders sent so far this session, oldest first. `limit_price`, `stop_price` and the
+    `touch` (what a market order would be filled at by the last quote, None without a fresh one) are in dollars.
+    `closes` says that the order closes a position of its model, whatever it does to all together.
     """
 
     side: Side

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from hftd.domain.commands import Command
 from hftd.domain.market import Bar, Quote
-from hftd.domain.orders import OrderStatus
+from hftd.domain.orders import OrderStatus, Side
 from hftd.domain.session import Session
 from hftd.engine.bar_history import BarHistory
 from hftd.engine.halts import BROKER_CLOSED, Halts
@@ -219,10 +219,15 @@ class SessionState:
         )
         return running.portfolio.quantity(symbol) + sum(working, ZERO)
 
-    def exposure_sent(self, symbol: str) -> Decimal:
-        """Signed shares over all models, and what would be added if the orders that were sent were filled."""
-        working = (order for order in self.working.values() if order.request.symbol == symbol and not order.parent)
-        return self.position(symbol) + sum((order.request.side.sign * order.remaining for order in working), ZERO)
+    def reach(self, running: RunningModel, symbol: str, side: Side) -> Decimal:
+        """Signed shares that a model would hold if its working orders of one side were filled and those of the other
+        were not: orders that rest on both sides make up for each other only once they are filled."""
+        return running.portfolio.quantity(symbol) + _added(self.working_of(running, symbol), side)
+
+    def reach_sent(self, symbol: str, side: Side) -> Decimal:
+        """The same over all models, by the orders that were sent."""
+        working = (order for order in self.working.values() if order.request.symbol == symbol)
+        return self.position(symbol) + _added(working, side)
 
     def aim(self, running: RunningModel, symbol: str) -> Decimal:
         """The exposure of a model once the other halves of its reversals are sent too."""
@@ -276,3 +281,9 @@ class SessionState:
             self.held.add(symbol)
         else:
             self.held.discard(symbol)
+
+
+def _added(working: Iterable[OrderState], side: Side) -> Decimal:
+    """Signed shares that the orders of one side would add; exits close what their entry opened, and add nothing."""
+    alike = (order.remaining for order in working if order.request.side is side and not order.parent)
+    return side.sign * sum(alike, ZERO)

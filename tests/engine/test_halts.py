@@ -416,6 +416,21 @@ def test_the_order_rate_is_counted_for_each_model_and_for_all():
     assert (refusal.model_id, refusal.limit, refusal.scope) == ("b", 3, "all")
 
 
+def test_orders_that_rest_on_the_other_side_make_no_room():
+    resting = [buy(5, "SPY", limit=99), sell(5, "SPY", limit=101), buy(5, "SPY", limit=98), sell(5, "SPY", limit=102)]
+    world = holding(5, *resting, max_position=Decimal(10))
+    assert [shown(world.bar())[-1] for _ in resting] == [
+        "SubmitOrder buy 5",
+        "SubmitOrder sell 5",
+        "OrderRefused buy 5 max_position",
+        "SubmitOrder sell 5",
+    ]
+    world = pair(wishing(buy(6, "SPY", limit=99)), wishing(sell(6, "SPY", limit=101), buy(6, "SPY", limit=98)))
+    world.engine.limits = limits(max_position=Decimal(10))
+    world.bar()
+    assert shown(world.bar())[-1] == "OrderRefused buy 6 max_position"
+
+
 def test_an_order_that_has_waited_for_long_hides_none_that_was_sent_since():
     own = [None, sell(5, "SPY", limit=98), None, None, buy(1, "QQQ"), buy(1, "QQQ")]
     world = pair(wishing(None, buy(5, "SPY", limit=99)), wishing(*own))
