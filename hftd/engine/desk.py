@@ -13,6 +13,7 @@ from hftd.domain.intents import Cancel, Intent, Want
 from hftd.engine.dispatch import Dispatch
 from hftd.engine.gate import refused_alone
 from hftd.engine.judge import Breach
+from hftd.engine.netting import ENTRIES
 from hftd.engine.paper import Paper
 from hftd.engine.risk import Refusal
 from hftd.engine.session_state import SessionState
@@ -72,7 +73,14 @@ class Desk:
             if not self._send(running, closing, then_open=opening):
                 self.dispatch.drop_signal(running, opening, "close_refused")
         else:
-            self._send(running, want)
+            self._send(running, self._without_idle_exits(running, want))
+
+    def _without_idle_exits(self, running: RunningModel, want: Want) -> Want:
+        """What only closes has no exits: they would open something again."""
+        free = self._state.closable(running, want.symbol)
+        if want.order_class not in ENTRIES or free * want.side.sign >= 0 or want.quantity > abs(free):
+            return want
+        return halves_of(want, want.quantity)[0]
 
     def _send(self, running: RunningModel, want: Want, then_open: Want | None = None) -> bool:
         """Pass `want` through the gate and send it; False if it was refused."""

@@ -72,6 +72,17 @@ def test_a_target_is_never_beyond_what_it_says(part, price, fractional):
     assert 0 <= abs(part) * CASH - shares * price < (price if not fractional else Decimal(price) / 10**9)
 
 
+@pytest.mark.parametrize(("held", "classes"), [(5, ["simple"]), (3, ["simple", "bracket"]), (0, ["bracket"])])
+def test_exits_are_of_what_is_opened_and_of_nothing_that_is_closed(held, classes):
+    world = world_of(sell(held, "SPY") if held else None, buy(5, "SPY", take_profit=110, stop_loss=95))
+    commands = world.bar()
+    if held:
+        world.fill(orders_of(commands)[0].order.client_order_id, held, 100)
+    sent = orders_of(world.bar())
+    sent += orders_of(world.fill(sent[0].order.client_order_id, sent[0].order.quantity, 100))
+    assert [order.order.order_class for order in sent] == classes
+
+
 def test_a_part_of_an_equity_below_zero_is_nothing():
     world = world_of(buy(5, "SPY"), buy(symbol="SPY", equity=0.5), target("SPY", equity=0.5))
     world.fill(world.bar_order(), 5, CASH)
