@@ -117,5 +117,8 @@ def _word(name: str, value: Any) -> str:
 
 
 def _clock(time_ns: int) -> str:
-    """The time in New York."""
-    return f"{datetime_of(time_ns).astimezone(NEW_YORK):%H:%M:%S}"
+    """The time in New York; one that no calendar has as it is."""
+    try:
+        return f"{datetime_of(time_ns).astimezone(NEW_YORK):%H:%M:%S}"
+    except OverflowError:
+        return f"{time_ns} ns"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
+from pydantic import ValidationError
 
 from hftd.commands.journal import chosen_journal
 from hftd.errors import StateError
@@ -34,7 +35,15 @@ def _settings_of(path: Path, file: Path | None, environment: Mapping[str, str]) 
         told = journal.meta().get("settings")
     if told is None:
         raise StateError(f"{path}: it does not hold the settings that it was run with; give them with --settings FILE")
-    return Settings.model_validate_json(told)
+    try:
+        return Settings.model_validate_json(told)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise StateError(
+            f"{path}: this hftd does not know the settings that it was run with ({where}: {first['msg']}); give some "
+            "with --settings FILE"
+        ) from error
 
 
 def _data_of(state: Path, day: str, settings: Settings) -> Path | None:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from hftd.domain.commands import SignalRaised, SubmitOrder
-from hftd.domain.events import BarReceived, OrderReported, SessionOpened
+from hftd.domain.events import BarReceived, OrderReported, PrintQuarantined, SessionOpened
 from hftd.domain.market import Bar
 from hftd.domain.orders import ExecutionReport, OrderRequest, ReportKind, Side
 from hftd.domain.session import Session
@@ -72,6 +72,14 @@ def test_one_order_with_what_led_to_it(home: Home) -> None:
     ]
     assert rows[0]["time"] == "2019-02-11T14:31:00Z" and rows[0]["source"] == "socket"
     assert rows[1]["body"]["order"]["quantity"] == "5"
+
+
+def test_a_time_that_no_calendar_has_is_told_all_the_same(home: Home) -> None:
+    with open_journal(home) as journal:
+        misdated = PrintQuarantined(SESSION.open_ns, "SPY", -62_135_596_800 * 10**9, "its time is far from now", "")
+        journal.append_event(misdated, SESSION.open_ns, "socket")
+    told = home.run("journal")
+    assert told.status == 0 and "bar_time=-62135596800000000000 ns" in told.out.replace('"', ""), told
 
 
 def test_it_can_be_followed_while_it_is_written(home: Home) -> None:

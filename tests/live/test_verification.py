@@ -9,6 +9,7 @@ import re
 import signal
 import sqlite3
 from collections.abc import Iterator
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,13 +19,16 @@ import yaml
 
 import tests.running
 from hftd.calendar import Calendar
+from hftd.commands.verify import verify
 from hftd.data.recorded import Recorded
 from hftd.data.rows import Kind
 from hftd.domain.commands import SubmitOrder
 from hftd.domain.convert import MINUTE_NS, ns_of_rfc3339
-from hftd.domain.events import ModelSwapped, name_of
+from hftd.domain.events import ModelSwapped, Remark, name_of
+from hftd.domain.session import Session
+from hftd.errors import StateError
 from hftd.exchange.market.tape import Tape
-from hftd.journal import Journal
+from hftd.journal import Journal, journal_path
 from hftd.journal.schema import COMMAND_SUM, make_functions
 from hftd.model.load import model_names
 from tests.conftest import MakeHome
@@ -236,6 +240,15 @@ def note_version(path: Path, noted: str) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE meta SET value = ? WHERE key = 'hftd_version'", (noted,))
     connection.close()
+
+
+def test_settings_that_no_hftd_knows_any_more_are_a_sentence(tmp_path: Path) -> None:
+    session = Session(1, 2, date(2019, 2, 11))
+    with Journal.open(journal_path(tmp_path, session.day), session, "0011223344556677") as journal:
+        journal.append_event(Remark(1, "session.recovered", ""), 1, "daemon")
+        journal.set_meta("settings", '{"symbols": ["SPY"], "gone": 1}')
+    with pytest.raises(StateError, match=r"\(gone: .*; give some with --settings FILE"):
+        verify(None, tmp_path, {}, None, None)
 
 
 WANTING = """from hftd import Model, buy, sell
