@@ -109,6 +109,17 @@ class Journal(Reader):
         if self._connection.in_transaction:
             self._do("COMMIT")
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether its file is still there: into one that was removed SQLite writes on, for nobody to read."""
+        try:
+            self.path.stat()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            pass  # it cannot be looked at, and writing will tell
+        return True
+
     def close(self) -> None:
         """Commit and let go of the file. If nobody else reads it, it is one plain file from then on."""
         with suppress(sqlite3.ProgrammingError):  # closed before

@@ -8,6 +8,7 @@ import structlog
 from hftd.broker.base import Broker
 from hftd.clock import Clock
 from hftd.domain.convert import MINUTE_NS, cents, text_of
+from hftd.domain.events import TradingHalted
 from hftd.domain.orders import OrderStatus
 from hftd.errors import UNANSWERED
 from hftd.live.catching_up import CatchUp
@@ -17,6 +18,9 @@ log = structlog.get_logger()
 
 CHECK_NS = MINUTE_NS
 """How often during a session the broker is asked about working orders: a socket may be mute, and nothing tells."""
+
+
+JOURNAL_LOST = "journal_lost"
 
 
 class Audit:
@@ -42,6 +46,12 @@ class Audit:
         before, working = self._working_before, trader.engine.working
         self._working_before = {id: (order.status, order.filled_quantity) for id, order in working.items()}
         await self.check_orders(trader, {id for id, stands in self._working_before.items() if before.get(id) != stands})
+
+    def check_journal(self, trader: Trader) -> None:
+        """Open nothing more when the session's journal was removed."""
+        if not trader.journal.is_in_place and not trader.engine.halts.holds(JOURNAL_LOST):
+            reason = f"{trader.journal.path} was removed: after a restart nothing of this session would be known"
+            trader.take(TradingHalted(self._clock.now_ns(), JOURNAL_LOST, reason), "daemon")
 
     async def check_orders(self, trader: Trader, besides: Container[str] = ()) -> None:
         """Ask what became of working orders, `besides` some (client order ids)."""

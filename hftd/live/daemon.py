@@ -212,6 +212,7 @@ class Daemon:
         while not self._pump.stopping and self._clock.now_ns() < session.close_ns:
             await self._pump.until(min(session.close_ns, self._hours.next_check_ns, self._audit.next_check_ns))
             await self._hours.check(session, trader)
+            self._audit.check_journal(trader)
             if not self._pump.stopping:
                 await self._audit.check_quiet_orders(trader)
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from hftd.domain.commands import OrderRefused, SubmitOrder, TradingStopped
 from hftd.domain.events import PortfolioCarried, TradingHalted, TradingResumed
@@ -115,6 +116,21 @@ async def test_a_halt_from_before_the_first_session(tmp_path: Path) -> None:
     first, second = (event for event, _ in walk.steps(FIRST)[:2])
     assert isinstance(first, TradingHalted) and isinstance(second, PortfolioCarried)
     assert min(submitted(walk, FIRST)) > at(f"{FIRST} 11:00")
+
+
+async def test_a_journal_that_is_removed_in_mid_session_halts_and_what_is_held_is_closed(tmp_path: Path) -> None:
+    walk = Walk(tmp_path, "2026-11-27 09:20")
+
+    def remove(daemon: Daemon) -> None:
+        for file in (tmp_path / "journal").iterdir():
+            file.unlink()
+
+    with capture_logs() as told:
+        await lived(walk, ("2026-11-27 10:00", remove), ("2026-11-27 13:20", no_act))
+    (halt,) = [line for line in told if line["event"] == "trading.halted"]
+    assert halt["rule"] == "journal_lost" and "2026-11-27.sqlite was removed" in halt["reason"]
+    assert not await walk.broker.positions()
+    assert max(order.submitted_at_ns for order in await walk.booked()) <= at("2026-11-27 12:56")
 
 
 async def test_a_halt_with_flatten_closes_what_is_held(tmp_path: Path) -> None:
