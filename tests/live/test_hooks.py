@@ -2,8 +2,9 @@
 
 from itertools import pairwise
 
+from hftd.domain.convert import ns_of_rfc3339
 from hftd.domain.events import QuoteReceived, TimerFired, TradeReceived
-from tests.running import Home
+from tests.running import Home, write_tape
 
 LISTENER = '''
 from hftd import Model, buy
@@ -39,6 +40,31 @@ def test_a_model_hears_quotes_trades_and_timers(home: Home) -> None:
     assert {(timer.name, timer.model_id) for timer in timers} == {("tick", "listener")}
     steps = {later.time_ns - timer.time_ns for timer, later in pairwise(timers)}
     assert steps <= {60_000_000_000}
+
+
+HEARER = """
+from hftd import Model
+
+
+class Hearer(Model):
+    def on_quote(self, quote):
+        pass
+"""
+OPENS = ("2026-11-23T14:30:00Z", "2026-11-24T14:30:00Z")
+
+
+def test_the_quote_at_the_open_is_heard_in_every_session(home: Home) -> None:
+    """In lockstep whoever connects before the open is there when it comes, however fast time runs."""
+    home.use_model("hearer", HEARER)
+    tape = home.folder / "tape"
+    tape.mkdir()
+    lines = ["timestamp,symbol,bid,bid_size,ask,ask_size", *(f"{time},SPY,99,100,101,100" for time in OPENS)]
+    (tape / "quotes.csv").write_text("\n".join(lines) + "\n")
+    write_tape(tape / "bars.csv", [(time, 100.0, 100) for time in OPENS])
+    ended = home.run("run", "--tape", tape, "--speed", 3600, "--sessions", len(OPENS), "--json")
+    assert ended.status == 0, ended
+    assert [event.quote.time_ns for event in home.events(QuoteReceived)] == [ns_of_rfc3339(time) for time in OPENS]
+    assert not any(event.late for event in home.events(QuoteReceived))
 
 
 def test_nobody_asks_for_what_no_model_hears(home: Home) -> None:

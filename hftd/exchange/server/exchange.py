@@ -18,7 +18,7 @@ from hftd.clock import RECHECK_S
 from hftd.domain.convert import MINUTE_NS, rfc3339_of
 from hftd.domain.market import Bar, MarketData, Quote, Trade
 from hftd.domain.session import Session
-from hftd.exchange.market.agenda import Agenda, Turn, TurningPoint
+from hftd.exchange.market.agenda import MARGIN_NS, Agenda, Turn, TurningPoint
 from hftd.exchange.market.course import Course
 from hftd.exchange.server.clock_socket import ClockFeed
 from hftd.exchange.server.config import ExchangeConfig
@@ -247,11 +247,16 @@ class Exchange:
         return min((time_ns for time_ns in times if time_ns is not None), default=None)
 
     def _minute_ns(self) -> int | None:
-        """The next whole minute of an open session, when somebody is in lockstep: whose own timers do not wait for the
-        next trade."""
-        if not self.holds.accounts or not self.venue.standing.is_open:
+        """The next whole minute of an open session or just before one, when somebody is in lockstep: whose own timers
+        do not wait for the next trade, and who wants to be there when the session opens."""
+        if not self.holds.accounts or not self._is_lively():
             return None
         return max((self._moment_ns // MINUTE_NS + 1) * MINUTE_NS, self.timeline.now_ns())
+
+    def _is_lively(self) -> bool:
+        point = self.course.next_point
+        is_near = point is not None and point.turn is Turn.OPEN and point.time_ns - self.timeline.now_ns() <= MARGIN_NS
+        return self.venue.standing.is_open or is_near
 
     def _wait_s(self, due_ns: int | None) -> float:
         """Wall seconds until `due_ns` comes; infinite when something must change first."""
@@ -289,7 +294,7 @@ class Exchange:
         leapt = any(point.turn is Turn.LEAP for point in moment.turned)
         if moment.turned:
             self.clock_feed.announce_turn(jump=leapt)
-        on_the_minute = self.venue.standing.is_open and time_ns % MINUTE_NS == 0
+        on_the_minute = self._is_lively() and time_ns % MINUTE_NS == 0
         self._hold(self.holds.accounts if moment.turned or on_the_minute else reached, jump=leapt)
         while self._schedule and self._schedule[0][0] <= time_ns:
             self.arm(self._schedule.popleft()[1])

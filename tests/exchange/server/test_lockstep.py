@@ -45,39 +45,42 @@ async def test_time_stands_until_done(start: Start) -> None:
     """Each instant in which something was sent is held, with a mark behind all that was sent."""
     running = await start()
     clock = await clock_socket(running, lockstep=True)
-    first = await clock.hear()
-    assert (first["time_ns"], first["hold"]) == (OPEN_NS - MARGIN_NS, 1)
+    moving = asyncio.create_task(running.advance_to(OPEN_NS + MINUTE_NS))
+    before = [await digested(clock) for _ in range(4)]
+    before.append(await clock.hear())
+    assert [(told["time_ns"], told["hold"]) for told in before] == [
+        (OPEN_NS - MARGIN_NS + minute * MINUTE_NS, minute + 1) for minute in range(5)
+    ]
     data = await data_socket(running, lockstep=True, bars=["SPY"])
     trades = await trade_socket(running, lockstep=True)
-    moving = asyncio.create_task(running.advance_to(OPEN_NS + MINUTE_NS))
-    await clock.say({"done": 1})
+    await clock.say({"done": 5})
     opened = await clock.hear()
-    assert (opened["time_ns"], opened["hold"]) == (OPEN_NS, 2)
-    assert await data.hear() == {"T": "hftd", "hold": 2}
-    assert await trades.hear() == {"stream": "hftd", "data": {"hold": 2}}
+    assert (opened["time_ns"], opened["hold"]) == (OPEN_NS, 6)
+    assert await data.hear() == {"T": "hftd", "hold": 6}
+    assert await trades.hear() == {"stream": "hftd", "data": {"hold": 6}}
     assert running.exchange.timeline.now_ns() == OPEN_NS
-    await clock.say({"done": 1})
-    await clock.say({"done": "2"})
-    await clock.say({"done": 2})
+    await clock.say({"done": 5})
+    await clock.say({"done": "6"})
+    await clock.say({"done": 6})
     bar_ns = OPEN_NS + MINUTE_NS
     held = await clock.hear()
-    while held["hold"] == 2 or not held["hold"]:
+    while held["hold"] == 6 or not held["hold"]:
         held = await clock.hear()
-    assert (held["time_ns"], held["hold"]) == (bar_ns, 3)
-    assert [(await data.hear())["T"], await data.hear()] == ["b", {"T": "hftd", "hold": 3}]
+    assert (held["time_ns"], held["hold"]) == (bar_ns, 7)
+    assert [(await data.hear())["T"], await data.hear()] == ["b", {"T": "hftd", "hold": 7}]
     assert not moving.done()
     await Rest(running).order()
     updates = await trades.hear_all(5)
     assert [update["data"].get("event", update["data"].get("hold")) for update in updates] == [
-        3,
+        7,
         "pending_new",
         "new",
         "fill",
-        4,
+        8,
     ]
-    assert (await clock.hear())["hold"] == 4
-    await clock.say({"done": 3})
-    await clock.say({"done": 4})
+    assert (await clock.hear())["hold"] == 8
+    await clock.say({"done": 7})
+    await clock.say({"done": 8})
     await moving
     assert running.exchange.timeline.now_ns() == bar_ns
     for socket in (clock, data, trades):
@@ -114,7 +117,7 @@ async def test_waits_for_the_first_clock(start: Start) -> None:
     assert running.exchange.timeline.now_ns() == before_ns == OPEN_NS - MARGIN_NS
     clock = await clock_socket(running, lockstep=True)
     await digested(clock)
-    assert (await clock.hear())["time_ns"] == OPEN_NS
+    assert (await clock.hear())["time_ns"] == OPEN_NS - MARGIN_NS + MINUTE_NS
     await clock.close()
     while not running.exchange.timeline.stands:  # noqa: ASYNC110
         await asyncio.sleep(0)
