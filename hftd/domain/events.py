@@ -172,7 +172,8 @@ class SymbolResumed(Struct, frozen=True, tag_field="kind", tag="symbol.resumed")
 
 
 class PrintQuarantined(Struct, frozen=True, tag_field="kind", tag="print.quarantined"):
-    """A bar that no model is shown. Its prices are kept as text, for they may be no numbers at all."""
+    """A bar, quote or trade that no model is shown. Its prices are kept as text, for they may be no numbers at all.
+    `bar_time_ns` is 0 where it says nothing of the bars that were seen."""
 
     time_ns: int
     symbol: str

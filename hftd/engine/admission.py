@@ -2,7 +2,8 @@
 
 Judged by price, never by volume, and by what was known at the time:
 
-- malformed: not a finite positive price, or a high and low that do not enclose the rest;
+- malformed: not a finite positive price, or a high and low that do not enclose the rest; of quotes, trades
+  and corrections the prices alone are judged (`malformed`);
 - misdated: from before 1970, or far ahead of the clock (`misdated`; whoever has a clock tells);
 - from the past: a bar not newer than the last one of its symbol;
 - an excursion: a bar that reaches `bound` (5 %) or more away from the last good close. It is set aside; if it reverts,
@@ -14,11 +15,11 @@ because positions and limits no longer mean what they did.
 """
 
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf
 
 from hftd.domain.convert import MINUTE_NS
 from hftd.domain.events import BarReceived, Event, PortfolioCarried, PrintQuarantined, SymbolHalted
-from hftd.domain.market import Bar, MarketData
+from hftd.domain.market import Bar, MarketData, Quote, Trade
 
 BOUND = 0.05
 """The share of the last good close from which on a price is an excursion."""
@@ -29,6 +30,7 @@ CONSISTENT_BARS = 3
 PATIENCE_BARS = 30
 """Bars in a row that are set aside before the market is taken to be as wild as it looks."""
 
+NO_PRICE = "a price is not a positive number"
 VOLUME_END = 2**63
 """What no bar's volume reaches."""
 
@@ -92,8 +94,8 @@ class Admission:
 
     def _flaw(self, bar: Bar, known: _Symbol) -> str | None:
         prices = (bar.open, bar.high, bar.low, bar.close)
-        if not all(isfinite(price) and price > 0 for price in prices):
-            return "a price is not a positive number"
+        if malformed(bar):
+            return NO_PRICE
         if bar.high < max(prices) or bar.low > min(prices) or not 0 <= bar.volume < VOLUME_END:
             return "high and low do not enclose open and close, or the volume is negative or absurd"
         if bar.time_ns <= known.last_bar_ns:
@@ -137,6 +139,19 @@ def _split_of(bar: Bar, anchor: float) -> SymbolHalted | None:
                 reason = f"overnight from {anchor:g} to {bar.close:g}: it looks like a split, {words}"
                 return SymbolHalted(bar.known_at_ns, bar.symbol, "split", reason)
     return None
+
+
+def malformed(data: MarketData) -> PrintQuarantined | None:
+    """What a print becomes one of whose prices is none; None for a good one. A quote's side that is not there has
+    price 0."""
+    match data:
+        case Quote():
+            is_good = 0 <= data.bid < inf and 0 <= data.ask < inf
+        case Trade():
+            is_good = 0 < data.price < inf
+        case Bar():
+            is_good = all(0 < price < inf for price in (data.open, data.high, data.low, data.close))
+    return None if is_good else PrintQuarantined(data.time_ns, data.symbol, 0, NO_PRICE, str(data))
 
 
 def misdated(data: MarketData, now_ns: int) -> PrintQuarantined:

@@ -17,6 +17,7 @@ from hftd.domain.convert import MINUTE_NS, datetime_of
 from hftd.domain.events import BarCorrected, TradingHalted, TradingResumed
 from hftd.domain.market import Bar
 from hftd.domain.session import Session
+from hftd.engine.admission import malformed
 from hftd.engine.feed_watch import FeedWatch
 from hftd.engine.halts import FEED_MUTE
 from hftd.errors import UNANSWERED
@@ -70,7 +71,7 @@ class FeedKeeper:
         elif not self._session.is_open(data.time_ns):
             log.debug("bar.ignored", symbol=data.symbol, minute=_minute(data.time_ns), reason="not of regular trading")
         elif message.correction:
-            self._trader.take(BarCorrected(data), "socket", received_ns)
+            self._trader.take(malformed(data) or BarCorrected(data), "socket", received_ns)
         elif not message.daily:
             await self._fill_gap_before(data)
             self._heard(data)

@@ -28,7 +28,7 @@ from hftd.domain.events import (
 )
 from hftd.domain.market import Bar, MarketData, Quote
 from hftd.domain.orders import ExecutionReport
-from hftd.engine.admission import Admission, is_misdated, misdated
+from hftd.engine.admission import Admission, is_misdated, malformed, misdated
 from hftd.engine.engine import Engine
 from hftd.engine.tally import Tally
 from hftd.errors import StateError
@@ -120,6 +120,8 @@ class Trader:
             self.take(misdated(data, self._clock.now_ns()), source, received_ns)
         elif isinstance(data, Bar):
             self._take_bar(data, source, received_ns, late=late or self.is_late(data.known_at_ns))
+        elif (aside := malformed(data)) is not None:
+            self.take(aside, source, received_ns)
         elif isinstance(data, Quote):
             self.take(QuoteReceived(data, late or self.is_late(data.time_ns)), source, received_ns)
         else:

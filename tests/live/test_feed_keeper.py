@@ -11,13 +11,15 @@ from hftd.broker.base import MarketMessage
 from hftd.calendar import Calendar
 from hftd.clock import ManualClock
 from hftd.domain.convert import MINUTE_NS
-from hftd.domain.events import PortfolioCarried, SessionOpened
-from hftd.domain.market import Bar
+from hftd.domain.events import PortfolioCarried, PrintQuarantined, SessionOpened
+from hftd.domain.intents import Want, buy
+from hftd.domain.market import Bar, MarketData, Quote, Trade
 from hftd.engine.engine import Engine
 from hftd.engine.tally import Tally
 from hftd.journal import Journal
 from hftd.live.feed import FeedKeeper
 from hftd.live.guard import Guard
+from hftd.live.recovery import steps_of
 from hftd.live.trader import Trader
 from tests.engine.engine_world import CLOSE_NS, OPEN_NS, RUN_ID, SESSION, WIDE, running, toy
 
@@ -46,7 +48,8 @@ class Case:
     def __init__(self, path: Path, *history: Bar, warmup_bars: int = 0, shadow: bool = False) -> None:
         self.shown: list[int] = []
         self.woken: list[int] = []
-        model = toy(lambda bar: self.shown.append(bar.time_ns), on_timer=self.wake)  # type: ignore[func-returns-value]
+        self.wish: Want | None = None
+        model = toy(self.show, on_timer=self.wake, on_trade=self.want, on_quote=self.want)
         type(model).warmup_bars = warmup_bars
         followers = [running(toy(lambda bar: None), "quiet"), running(model)]
         followers[1].shadow = shadow
@@ -62,13 +65,26 @@ class Case:
         self.trader.take(PortfolioCarried(EARLY_NS, Decimal(10**6)), "test")
         self.trader.take(SessionOpened(OPEN_NS, SESSION), "test")
 
+    def show(self, bar: Bar) -> Want | None:
+        self.shown.append(bar.time_ns)
+        return self.wish
+
+    def want(self, data: object) -> Want | None:
+        return self.wish
+
+    def aside(self) -> list[PrintQuarantined]:
+        return [event for event, _ in steps_of(self.journal) if isinstance(event, PrintQuarantined)]
+
     def wake(self, name: str) -> None:
         self.woken.append(self.engine.time_ns)
 
-    def hear(self, *bars: Bar) -> None:
-        for each in bars:
-            self.clock.advance_to(each.known_at_ns)
-            asyncio.run(self.keeper.take(MarketMessage(each, OPEN_NS)))
+    def hear(self, *data: MarketData) -> None:
+        for each in data:
+            self.clock.advance_to(max(self.clock.now_ns(), each.known_at_ns if isinstance(each, Bar) else each.time_ns))
+            asyncio.run(self._take(each))
+
+    async def _take(self, data: MarketData) -> None:
+        await self.keeper.take(MarketMessage(data, OPEN_NS))
 
 
 @pytest.fixture
@@ -80,6 +96,36 @@ def test_a_bar_of_the_early_or_late_hours_is_shown_to_nobody(path: Path) -> None
     case = Case(path)
     case.hear(bar(EARLY_NS), bar(OPEN_NS), bar(CLOSE_NS - MINUTE_NS), bar(CLOSE_NS), bar(LATE_NS))
     assert case.shown == [OPEN_NS, CLOSE_NS - MINUTE_NS]
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(Trade("SPY", OPEN_NS, price, 100) for price in (0.0, -1.0, NAN, INF)),
+        *(Quote("SPY", OPEN_NS, price, 1, 100.0, 1) for price in (-1.0, NAN, INF)),
+    ],
+    ids=str,
+)
+def test_a_quote_or_trade_without_a_price_is_set_aside(data: Quote | Trade, path: Path) -> None:
+    case = Case(path)
+    case.wish = buy(symbol="SPY", dollars=1000)
+    case.hear(data, bar(OPEN_NS))
+    assert case.shown == [OPEN_NS] and case.engine.prices == {"SPY": 100.0}
+    assert [order.request.quantity for order in case.engine.working.values()] == [10]
+    assert [aside.prices for aside in case.aside()] == [str(data)]
+    for event, _ in steps_of(case.journal):
+        case.trader.recall(event)
+    assert case.trader.admission.last_bar_ns("SPY") == OPEN_NS
+
+
+def test_a_correction_without_a_price_is_set_aside(path: Path) -> None:
+    case = Case(path)
+    wrong = Bar("SPY", OPEN_NS, NAN, NAN, NAN, NAN, 1)
+    asyncio.run(case.keeper.take(MarketMessage(wrong, OPEN_NS, correction=True)))
+    assert [aside.prices for aside in case.aside()] == [str(wrong)]
 
 
 def test_history_is_of_regular_hours_alone(path: Path) -> None:
