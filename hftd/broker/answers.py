@@ -7,7 +7,7 @@ with pages of HTML.
 import msgspec
 from msgspec import Struct
 
-from hftd.errors import BrokerError, BrokerRefused, BrokerUnavailable, CredentialsError
+from hftd.errors import BrokerError, BrokerRefused, BrokerUnavailable, CredentialsError, HftdError
 
 BODY_MAX = 200
 """Characters of a strange body that are quoted."""
@@ -44,6 +44,14 @@ def error_of(what: str, status: int, body: str, retry_after: str | None = None) 
     if 300 <= status < 400:
         return BrokerUnavailable(f"something between us and the broker redirects ({status}) when asked to {what}")
     return BrokerRefused(said, status=status, code=complaint.code)
+
+
+def question_refused(what: str, error: HftdError) -> HftdError:
+    """`error`, with what was asked if it is a refusal: "not found" is enough of a reason for an order, and else tells
+    nobody anything."""
+    if not isinstance(error, BrokerRefused):
+        return error
+    return BrokerRefused(f"the broker refused to {what} ({error.status} {error})", status=error.status, code=error.code)
 
 
 def strange(what: str, body: str) -> BrokerUnavailable:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenacity import AsyncRetrying, Retrying, retry_if_exception_type, stop_after_attempt
 
-from hftd.broker.answers import error_of
+from hftd.broker.answers import error_of, question_refused
 from hftd.broker.credentials import Keys
 from hftd.broker.endpoints import Endpoints, Patience
 from hftd.broker.rest import patient_wait_s
@@ -178,7 +178,7 @@ def translate(what: str, call: Callable[[Client], Any], client: Client) -> bytes
         status = response.status_code if response is not None else 0
         retry_after = response.headers.get("Retry-After") if response is not None else None
         text = response.text if response is not None else str(error)
-        raise error_of(what, status, text, retry_after) from None
+        raise question_refused(what, error_of(what, status, text, retry_after)) from None
     except Timeout:
         raise BrokerUnavailable(f"the broker did not answer in time when asked to {what}") from None
     except RequestException as error:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import aiohttp
 import msgspec
 
-from hftd.broker.answers import NOT_UNIQUE, Busy, strange
+from hftd.broker.answers import NOT_UNIQUE, Busy, question_refused, strange
 from hftd.broker.base import Feed, Sink, UnknownMessage
 from hftd.broker.order_body import body_of, objection_to
 from hftd.broker.rest import Rest
@@ -93,7 +93,7 @@ class OrderPath:
         except BrokerRefused as refusal:
             if refusal.status == 404:
                 return None
-            raise
+            raise question_refused(what, refusal) from None
         return self._read(answer, what)
 
     async def order(self, session: aiohttp.ClientSession, client_order_id: str) -> BrokerOrder | None:

@@ -59,6 +59,19 @@ async def test_account_and_positions_are_exact():
     assert fraction.quantity == Decimal("0.123456789")
 
 
+async def test_a_question_that_is_refused_says_what_was_asked():
+    page = web.Response(status=404, text="<html>gone</html>", content_type="text/html")
+    routes = {
+        "GET /v2/account": answering(page),
+        "GET /v2/orders:by_client_order_id": answering((422, {"message": "no"})),
+    }
+    async with broker_with(routes) as broker:
+        with pytest.raises(BrokerRefused, match=r"refused to show the account \(404 a page of HTML\)"):
+            await broker.account()
+        with pytest.raises(BrokerRefused, match=r"refused to show order hftd-1 \(422 no\)"):
+            await broker.order("hftd-1")
+
+
 async def test_a_blocked_account_says_so():
     account = {"id": "a", "status": "ACCOUNT_CLOSED", "trade_suspended_by_user": True}
     async with broker_with({"GET /v2/account": answering((200, account))}) as broker:
