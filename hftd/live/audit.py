@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import structlog
 
-from hftd.broker.base import Broker
+from hftd.broker.base import Broker, Feed, FeedState
 from hftd.clock import Clock
 from hftd.domain.convert import MINUTE_NS, cents, text_of
 from hftd.domain.events import TradingHalted
@@ -26,12 +26,15 @@ JOURNAL_LOST = "journal_lost"
 class Audit:
     """Asks without waiting: a broker that is away is asked the next time. `next_check_ns` is when that is."""
 
-    def __init__(self, broker: Broker, clock: Clock, glance: CatchUp, symbols: Container[str]) -> None:
+    def __init__(
+        self, broker: Broker, clock: Clock, glance: CatchUp, symbols: Container[str], feeds: Mapping[Feed, FeedState]
+    ) -> None:
         self.next_check_ns = 0
         self._broker = broker
         self._clock = clock
         self._glance = glance
         self._symbols = symbols
+        self._feeds = feeds
         self._working_before: dict[str, tuple[OrderStatus, Decimal]] = {}
 
     def begin(self) -> None:
@@ -39,10 +42,13 @@ class Audit:
         self.next_check_ns = self._clock.now_ns() + CHECK_NS
 
     async def check_quiet_orders(self, trader: Trader) -> None:
-        """If it is time, ask about the orders of which nothing was heard since the last check."""
+        """If it is time, ask about the orders of which nothing was heard since the last check, and for their socket if
+        it was given up."""
         if self._clock.now_ns() < self.next_check_ns:
             return
         self.begin()
+        if self._feeds.get(Feed.TRADES) is FeedState.FAILED:  # that of data is asked for when bars do not come
+            await self._broker.reconnect(Feed.TRADES)
         before, working = self._working_before, trader.engine.working
         self._working_before = {id: (order.status, order.filled_quantity) for id, order in working.items()}
         await self.check_orders(trader, {id for id, stands in self._working_before.items() if before.get(id) != stands})

@@ -101,7 +101,8 @@ class Daemon:
         self._hours = Hours(calendar, clock, broker, self._pump, self._telling)
         self._standing = Standing(plan, clock, calendar)
         self._catch_up = CatchUp(broker, clock, self._pump.patiently, self._pump.is_stopping)
-        self._audit = Audit(broker, clock, CatchUp(broker, clock, once, self._pump.is_stopping), plan.symbols)
+        glance = CatchUp(broker, clock, once, self._pump.is_stopping)
+        self._audit = Audit(broker, clock, glance, plan.symbols, self._telling.feeds)
         self._preparation = Preparation(
             plan,
             broker,

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import pytest
 from structlog.testing import capture_logs
 
+from hftd.broker.base import Feed, FeedState, FeedStatus
 from hftd.broker.inprocess import InProcessBroker
 from hftd.calendar import Calendar
 from hftd.clock import Clock, WallClock
@@ -78,6 +79,22 @@ def test_a_session_goes_on_without_them_and_trades_again_when_they_are_good(tmp_
     assert min(fills) < at(f"{DAY} 10:00") and max(fills) > at(f"{DAY} 10:30")
     ids = list(machine.sent_ids())
     assert len(ids) == len(set(ids))
+
+
+async def test_a_socket_for_reports_that_was_given_up_is_asked_for_again(tmp_path: Path) -> None:
+    walk = Walk(tmp_path, f"{DAY} 09:59")
+    daemon = walk.make_daemon()
+    with capture_logs() as told:
+        living = asyncio.create_task(daemon.run())
+        await walk.broker.play_until(at(f"{DAY} 10:00"))
+        assert walk.broker._sink is not None
+        walk.broker._sink(FeedStatus(Feed.TRADES, FeedState.FAILED, walk.clock.now_ns(), "keys refused"))
+        walk.broker.hold()
+        await walk.broker.play_until(at(f"{DAY} 10:02"))
+        daemon.stop()
+        await living
+    states = [line["event"] for line in told if line.get("feed") == "trades"]
+    assert states == ["feed.up", "feed.failed", "feed.down", "feed.up"]
 
 
 async def test_an_end_for_good_is_told_to_who_does_not_look(tmp_path: Path) -> None:
