@@ -142,7 +142,7 @@ class FeedKeeper:
         """A minute between two bars had no trade, or its bar was lost: the broker knows which."""
         known_ns = self._trader.admission.last_bar_ns(bar.symbol)
         start_ns = max(self._session.open_ns, known_ns + MINUTE_NS)
-        if known_ns and bar.time_ns > start_ns:
+        if known_ns and bar.time_ns > start_ns and self._clock.now_ns() >= self._ask_again_ns:
             bars = await self._missing((bar.symbol,), start_ns, bar.time_ns)
             self._take_late(bars or [])
 

@@ -1,14 +1,23 @@
 """What the daemon does about a feed that is mute, cut, repeats itself or lies: seen from its log and its journal."""
 
+from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
+from typing import NoReturn
 
 import pytest
 
+from hftd.broker.base import MarketMessage
+from hftd.clock import ManualClock
 from hftd.domain.commands import SignalRaised, SubmitOrder
 from hftd.domain.convert import MINUTE_NS, ns_of_rfc3339, rfc3339_of
 from hftd.domain.events import BarReceived, OrderReported, PrintQuarantined, TradingHalted, TradingResumed
+from hftd.domain.market import Bar
 from hftd.domain.orders import ReportKind
-from hftd.engine.halts import FEED_MUTE
+from hftd.domain.session import Session
+from hftd.engine.halts import FEED_MUTE, Halts
+from hftd.errors import BrokerUnavailable
+from hftd.live.feed import FeedKeeper
 from tests.conftest import MakeHome
 from tests.live.faulty_exchange import FaultyExchange
 from tests.running import Ended, Home, write_tape
@@ -156,6 +165,31 @@ def test_a_broker_without_history_holds_up_no_more_than_the_gap(home: Home, tape
     )
     assert len(ended.lines("warning: bars.unavailable  since=09:36")) == 1
     assert minutes_of(home) == [minute for minute in range(BARS) if minute != 6]
+
+
+async def test_of_many_gaps_a_broker_that_fails_is_asked_about_one_a_minute() -> None:
+    """Each question may last three seconds, during which nothing else is dealt with."""
+    symbols = tuple(f"S{number}" for number in range(40))
+    clock, asked, taken = ManualClock(OPEN_NS + 3 * MINUTE_NS), [], []
+
+    async def fail(wanted: tuple[str, ...], *_: int) -> NoReturn:
+        asked.append(wanted)
+        raise BrokerUnavailable("it hangs")
+
+    trader = SimpleNamespace(
+        engine=SimpleNamespace(halts=Halts()),
+        admission=SimpleNamespace(last_bar_ns=lambda symbol: OPEN_NS),
+        can_be=lambda time_ns: True,
+        take_market=lambda data, *_: taken.append(data.symbol),
+    )
+    session = Session(OPEN_NS, OPEN_NS + 390 * MINUTE_NS, date(2019, 2, 11))
+    keeper = FeedKeeper(trader, SimpleNamespace(bars=fail), clock, session, symbols)  # type: ignore[arg-type]
+    for minute in (2, 3):
+        clock.advance_to(OPEN_NS + (minute + 1) * MINUTE_NS)
+        for symbol in symbols:
+            await keeper.take(MarketMessage(Bar(symbol, OPEN_NS + minute * MINUTE_NS, 1.0, 1.0, 1.0, 1.0, 1), 0))
+    assert asked == [("S0",), ("S0",)]
+    assert taken == [*symbols, *symbols]
 
 
 def test_a_start_in_mid_session_is_filled_from_the_open(make_home: MakeHome, session_tape: Path) -> None:
