@@ -13,7 +13,7 @@ from hftd.domain.intents import Cancel, Intent, Want
 from hftd.engine.dispatch import Dispatch
 from hftd.engine.gate import refused_alone
 from hftd.engine.judge import Breach
-from hftd.engine.netting import ENTRIES
+from hftd.engine.netting import ENTRIES, is_crossable
 from hftd.engine.paper import Paper
 from hftd.engine.risk import Refusal
 from hftd.engine.session_state import SessionState
@@ -53,8 +53,9 @@ class Desk:
 
     def _withdraw(self, running: RunningModel, intent: Cancel) -> None:
         for order in self._state.unfinished_of(running):
-            if order.request.symbol == intent.symbol or order.request.client_order_id == intent.client_order_id:
-                self.cancel(order, intent.reason)
+            meant = order.request.symbol == intent.symbol or order.request.client_order_id == intent.client_order_id
+            if meant and not (self._state.flattening and is_crossable(order.request)):
+                self.cancel(order, intent.reason)  # while all is being closed, what does it is not the model's
 
     # -- sending ---------------------------------------------------------------------------------------------------
 
@@ -104,7 +105,8 @@ class Desk:
         if order.owner.shadow:
             self.paper.withdraw(order, reason)
         elif waiting := self._state.waiting.get(id):
-            self.dispatch.drop(waiting, "withdrawn")
+            if not (waiting.forced and self._state.flattening):
+                self.dispatch.drop(waiting, "withdrawn")
         elif order.put_back or not order.cancel_requested:
             self._state.out.append(CancelOrder(order.owner.model_id, id, reason))
             self._state.mark_cancelled(order)

@@ -1,12 +1,13 @@
 """Several models on one account: crossed inside, sequenced outside, attributed to the share and the cent."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hftd.domain.commands import (
@@ -428,6 +429,31 @@ class Account:
                 return
         raise AssertionError("it never ends")
 
+    def go_home_among(self, luck: Random) -> None:
+        """The same while models go on wanting: what is withdrawn is withdrawn some time, what is for the market is
+        filled some time, and what rests is not filled at all."""
+        close_ns = self.engine.session.close_ns
+        self.take(TimerFired(close_ns - 5 * MINUTE_NS, "flatten"))
+        bars = [move for move in moves(luck) if move[0] == "bar"][:6]
+        for _ in range(300):
+            if bars and luck.random() < 0.5:
+                _, symbol, price, self.script.wishes = bars.pop()
+                bar = Bar(symbol, self.engine.time_ns - MINUTE_NS, *4 * [float(price)], 1)
+                self.take(BarReceived(bar))
+            for id in [id for id in self.venue.open if luck.random() < 0.6]:
+                self._answer(id)
+            if not (bars or self.engine.waiting or self.venue.open):
+                return
+        raise AssertionError("it never ends")
+
+    def _answer(self, id: str) -> None:
+        order = self.engine.working.get(id)
+        if order is not None and order.cancel_requested:
+            self.venue.end(id)
+            self.report(ReportKind.CANCELED, id)
+        elif order is not None and order.request.type is OrderType.MARKET:
+            self.fill(id, self.venue.open[id].rest, D(100))
+
 
 def state_of(engine: Engine) -> object:
     """All that a follower must come to as well."""
@@ -470,6 +496,27 @@ def test_sums_equal_the_account_nothing_is_refused_and_all_is_closed_in_the_end(
     assert not any(account.venue.positions.values())
     models = account.engine.models.values()
     assert not any(holding.quantity for running in models for holding in running.portfolio.holdings.values())
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 2**32))
+@example(seed=12)
+@example(seed=4)
+def test_all_is_closed_in_the_end_whatever_models_go_on_wanting(seed):
+    account = lived(seed)
+    account.go_home_among(Random(seed + 1_000_000))
+    if "not_flattened" not in (account.engine.halted or ""):
+        assert not any(account.venue.positions.values())
+        models = account.engine.models.values()
+        assert not any(holding.quantity for running in models for holding in running.portfolio.holdings.values())
+
+
+def test_what_everything_is_closed_with_is_not_its_model_s_to_withdraw():
+    world = World(wishing(buy(5, "SPY"), cancel("SPY")), limits=replace(WIDE, flatten_before_close_ns=MINUTE_NS))
+    world.fill(world.bar_order(), 5, 100)
+    closing = world.take(TimerFired(world.engine.session.close_ns - MINUTE_NS, "flatten"))
+    assert shown(closing) == ["SubmitOrder sell 5"]
+    assert world.bar() == []
 
 
 @settings(max_examples=30, deadline=None)
