@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 
+SHOWN = 50
+"""Names in a sentence at most."""
+
 
 def nearest(found: str, choices: Iterable[str]) -> str:
     """The choice most like `found`, whatever its case; "" when none is near."""
@@ -18,4 +21,5 @@ def suggestion(found: str, choices: Iterable[str]) -> str:
     near = nearest(found, names)
     if near:
         return f"did you mean {near}?"
-    return f"valid: {', '.join(names)}" if names else "none is valid here"
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"valid: {', '.join(names[:SHOWN])}{more}" if names else "none is valid here"

@@ -1,6 +1,7 @@
 """Many backtests on the same data, in parallel processes; the results come in the order of the requests."""
 
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -40,7 +41,7 @@ def run_many(
         _take_past(past)
         return _told(map(partial(_run, driver), requests, folders), progress)
     # A fresh interpreter for each: numba's and Arrow's threads do not survive a fork.
-    with ProcessPoolExecutor(count, get_context("spawn"), _take_past, (past,)) as pool:
+    with ProcessPoolExecutor(count, get_context("spawn"), _begin, (past,)) as pool:
         return _told(pool.map(partial(_run, driver), requests, folders), progress)
 
 
@@ -50,6 +51,12 @@ def _told(summaries: Iterable[dict[str, Any]], progress: Progress) -> list[dict[
         told.append(summary)
         progress(len(told))
     return told
+
+
+def _begin(past: Past) -> None:
+    """What a child does first: its models' prints must not come between the data of standard output."""
+    sys.stdout = sys.stderr
+    _take_past(past)
 
 
 def _take_past(past: Past) -> None:

@@ -1,5 +1,7 @@
 """The commands about backtests. Each is a few lines; what it does is imported when it is called."""
 
+import sys
+from contextlib import redirect_stdout
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -81,10 +83,12 @@ def backtest(
     base = base_of(settings, overrides)
     requests = [request_of(name, base, wishes) for name in model]
     if len(requests) > 1:
-        summaries = command.run_several(requests, data, out, driver)
+        with redirect_stdout(sys.stderr):
+            summaries = command.run_several(requests, data, out, driver)
         print(as_json(summaries)) if json else command.show_table(summaries, [{"model": name} for name in model])
         return
-    result, folder = command.run_one(requests[0], data, out, driver)
+    with redirect_stdout(sys.stderr):  # what models print is no data of ours
+        result, folder = command.run_one(requests[0], data, out, driver)
     if json:
         print(as_json({**result.summary, "folder": str(folder)}))
     else:
@@ -153,7 +157,8 @@ def sweep(
         slippage_bps=command.exact(slippage),
     )
     plan = sweeping.plan_of(model, base_of(settings, overrides), wishes, param or (), data, by_day=by_day)
-    summaries = sweeping.run_sweep(plan, out, driver, jobs)
+    with redirect_stdout(sys.stderr):
+        summaries = sweeping.run_sweep(plan, out, driver, jobs)
     if json:
         print(as_json([{**label, "summary": summary} for label, summary in zip(plan.labels, summaries, strict=True)]))
     else:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -46,7 +47,7 @@ def run(
     loaded = read()
     logs.configure(loaded.log.format, loaded.log.level)
     place = states.state_directory(state)
-    with states.lock(place):
+    with states.lock(place), redirect_stdout(sys.stderr):  # what models print is no data of ours
         ended = live.run(loaded, place, dict(os.environ), sessions, read)
     summary = live.summary_of(ended.outcome)
     print(as_json_line(summary) if json else live.summary_text(ended.outcome))

@@ -6,6 +6,7 @@ that is hung or gone is told as such beside the last that was known.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,15 @@ def watch(state: Path | None, environment: Mapping[str, str], console: Console |
     paths = sockets_to_ask(state, place, environment)
     follower = Follower(place, reviewer_of)
     screen = console or Console()
-    with Live(console=screen, auto_refresh=False, screen=screen.is_terminal) as live:
+    with Live(console=screen, auto_refresh=False, screen=True) if screen.is_terminal else nullcontext() as live:
         while True:
             follower.poll()
-            live.update(
-                view(follower.picture, _told(lambda: ask_first(paths, "status")), follower.problem), refresh=True
-            )
+            now = view(follower.picture, _told(lambda: ask_first(paths, "status")), follower.problem)
+            if live is None:
+                screen.print(now)  # a pipe or a file gets each, one after the other
+                screen.file.flush()
+            else:
+                live.update(now, refresh=True)
             time.sleep(EVERY_S)
 
 

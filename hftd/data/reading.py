@@ -156,8 +156,9 @@ def times_of(file: Path, name: str, column: Any, reading: Reading) -> npt.NDArra
             column = compute.assume_timezone(column, _zone(file, name, column, reading))
         return _filled(column.cast(arrow.timestamp("ns", tz=column.type.tz)).cast(arrow.int64()))
     except arrow.ArrowException as error:
+        form = f"of the form {reading.time_format!r}" if reading.time_format else f"such as {EXAMPLE}"
         raise DataError(
-            f"{file}: column {name!r} does not hold times such as {EXAMPLE} ({_short(error)}); "
+            f"{file}: column {name!r} does not hold times {form} ({_short(error)}); "
             "other forms are told by data.time_format, like '%m/%d/%Y %H:%M'"
         ) from error
 

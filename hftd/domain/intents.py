@@ -117,7 +117,7 @@ def buy(quantity: Number | None = None, symbol: str = "", **terms: Unpack[Terms]
     At the market, or by a `limit` price, a `stop` price, both, or a stop that trails the market by dollars (`trail`)
     or percent (`trail_percent`). With `take_profit` and `stop_loss` prices what was bought is sold again at whichever
     comes first; `stop_loss_limit` makes the latter a limit order. `time_in_force`: day, gtc, ioc, fok, opg, cls.
-    `reason` is logged.
+    Prices from a dollar on are whole cents (`round(price, 2)`): the broker rejects finer ones. `reason` is logged.
 
         buy(5, "SPY", limit=270.10)
         buy(symbol="SPY", equity=0.1, take_profit=280, stop_loss=265)

@@ -1,6 +1,7 @@
 """pydantic's findings as sentences: where, what was found, what was expected, the nearest valid name."""
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def _meaning(path: Place) -> str:
 
 
 def _found(value: object) -> str:
-    text = repr(value)
+    text = "nothing" if value is None else str(value) if isinstance(value, Decimal) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -133,6 +133,17 @@ def test_a_mistake_gets_a_sentence(
     assert sentence in ended.log and "Traceback" not in ended.log
 
 
+def test_what_a_model_prints_is_no_data_of_ours(make_home: MakeHome) -> None:
+    home = make_home("printing")
+    day = "symbol,time,o,h,l,c,v\nSPY,2019-02-11T14:30Z,1,1,1,1,5\nSPY,2019-02-11T14:31Z,1,1,1,1,5\n"
+    (home.folder / "day.csv").write_text(day)
+    loud = "from hftd import Model\nclass M(Model):\n    def on_bar(self, bar): print('loud', bar.volume)\n"
+    (home.folder / "models" / "loud.py").write_text(loud)
+    for arguments in (("backtest", "loud"), ("backtest", "loud", "loud"), ("sweep", "loud", "--jobs", "2", "--by-day")):
+        ended = home.run(*arguments, "--data", home.folder / "day.csv", "--json")
+        assert (ended.status, "loud 5" in ended.log, "loud 5" in ended.out) == (0, True, False), ended
+
+
 def test_two_results_are_compared_to_the_first_trade_in_which_they_part(week: Ended, home: Home, tape: Path) -> None:
     out = home.folder / "other"
     ended = home.run("backtest", "volume_17_31", "--data", tape, "--out", out, "--param", "sell_multiple=19", **WIDE)

@@ -88,3 +88,21 @@ def test_it_goes_on_until_ctrl_c(home: Home) -> None:
     _, errors = process.communicate(timeout=PATIENCE_S)
     os.close(ours)
     assert (process.returncode, errors) == (130, b"")
+
+
+def test_a_pipe_gets_it_again_and_again(home: Home) -> None:
+    written(home.state, round_trip())
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hftd", "status", "--watch"],
+        env=home.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    while b"+19.00" not in process.stdout.readline():
+        pass
+    process.stdout.close()  # as head does, which has had enough
+    process.stdout = None
+    _, errors = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, errors) == (1, b"")

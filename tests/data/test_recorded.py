@@ -83,6 +83,11 @@ def test_columns_by_other_names(tmp_path: Path) -> None:
         (("time,o,h,l,c,v", "2019-02-11T14:30Z,1,1,1,1,5"), {"columns": {"open": "op"}}, "no column 'op', which data"),
         (("time,o,h,l,c,v", "5,1,1,1,1,5"), {}, "holds 5, which is no time"),
         (("time,o,h,l,c,v", "43507.6,1,1,1,1,5"), {}, "does not hold times such as 2019-02-11T14:30:00Z .*truncated"),
+        (
+            ("time,o,h,l,c,v", "05.01.2026 09:30,1,1,1,1,5"),
+            {"time_format": "dd.mm.yyyy", "time_zone": "UTC"},
+            "does not hold times of the form 'dd.mm.yyyy' .*other forms are told by data.time_format, like '%m/%d",
+        ),
         (("time,o,h,l,c,v", "true,1,1,1,1,5"), {}, "column 'time' holds bool, and times are expected"),
         (
             ("time;o;h;l;c;v", "2019-02-11T14:30Z;1,5;1;1;1;5"),
