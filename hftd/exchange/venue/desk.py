@@ -94,10 +94,12 @@ class Desk:
             self.transit.expect(order.arrives_at_ns, order)
 
     def send_cancel(self, order: Order) -> None:
-        """A cancellation sets out."""
+        """A cancellation sets out, once: a second one is no message of its own."""
+        if order.cancel_arrives_at_ns is not None:
+            return
         if (due_ns := self.transit.arrival_ns(order.account_id, self.time_ns)) is None:
             self.end(order, ReportKind.CANCELED)
-        elif order.cancel_arrives_at_ns is None:
+        else:
             order.cancel_arrives_at_ns = due_ns
             self._tell(order, None)
             self.transit.expect(due_ns, order)
@@ -109,8 +111,8 @@ class Desk:
             if order.is_open and order.arrives_at_ns == due_ns:
                 order.arrives_at_ns = None
                 self._enter(order)
-            elif order.is_open and order.cancel_arrives_at_ns == due_ns:
-                self.end(order, ReportKind.CANCELED)
+            elif order.cancel_arrives_at_ns == due_ns:
+                self._withdraw(order)
 
     def _enter(self, order: Order) -> None:
         self.release(order)
@@ -354,6 +356,12 @@ class Desk:
             self.watch_if_shared(following)
         else:
             self.accept(following)
+
+    def _withdraw(self, order: Order) -> None:
+        """A cancellation has arrived: too late for an order that was filled meanwhile, not for its family."""
+        for member in (order, *self._family(order)):
+            if member.is_open:
+                self._end_one(member, ReportKind.CANCELED)
 
     def _end_one(self, order: Order, kind: ReportKind, reason: str | None = None) -> None:
         order.reject_reason = reason

@@ -81,6 +81,17 @@ def test_a_replacement_leaves_the_market_for_a_while() -> None:
     assert world.status(following) is OrderStatus.FILLED
 
 
+def test_a_second_withdrawal_changes_nothing_of_what_is_sent_later() -> None:
+    arrivals = []
+    for times in (1, 3):
+        world = delayed(Recorded((SECOND_NS, 2 * SECOND_NS, 3 * SECOND_NS, 4 * SECOND_NS)))
+        order = world.buy(10, "limit", limit_price="90")
+        for _ in range(times):
+            world.venue.cancel(world.id, order.id, world.now_ns)
+        arrivals.append(world.buy(1).arrives_at_ns)
+    assert arrivals[0] == arrivals[1]
+
+
 def test_what_is_being_withdrawn_cannot_be_replaced() -> None:
     from hftd.exchange.venue.orders import Changes
 
@@ -113,6 +124,20 @@ def test_what_arrives_after_the_close_has_expired_and_during_a_halt_waits() -> N
     assert world.status(lasting) is OrderStatus.PENDING_NEW
     world.open(NEXT_SESSION).quote(99.90, 99.92)
     assert world.status(lasting) is OrderStatus.FILLED
+
+
+def test_a_withdrawal_that_comes_after_the_fill_still_takes_out_the_exits() -> None:
+    from hftd.domain.orders import OrderClass
+
+    world = delayed()
+    prices = {"take_profit_price": "110", "stop_loss_price": "90"}
+    entry = world.buy(10, order_class=OrderClass.BRACKET, **prices)
+    exits = world.venue.legs(entry)
+    world.venue.cancel(world.id, entry.id, world.step())
+    world.venue.on_time(world.now_ns + 5 * SECOND_NS)
+    assert world.status(entry) is OrderStatus.FILLED
+    assert {world.status(each) for each in exits} == {OrderStatus.CANCELED}
+    assert world.venue.position(world.id, "AAPL").available == 10
 
 
 def test_an_oco_watches_its_stop_once_it_has_arrived() -> None:
