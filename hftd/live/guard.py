@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from decimal import localcontext
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -51,7 +52,7 @@ class Guard:
         limit_s = self._budget_s if model in self._called else self._first_call_s
         self._called.add(model)
         try:
-            with _time_limit(limit_s):
+            with _time_limit(limit_s), localcontext():  # whatever precision it sets, the ledger keeps its own
                 return call_hook(running, sequence, name, arguments)
         except BaseException as error:  # sys.exit() and an overrun are no Exceptions, and end the model all the same
             trace = _own_part(error.__traceback__)

@@ -11,7 +11,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from importlib.abc import MetaPathFinder
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder, ModuleSpec, SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
@@ -166,7 +166,8 @@ def _execute(module_name: str, path: Path) -> ModuleType:
     # Annotations are looked up, and helpers imported, by way of sys.modules.
     sys.modules[module_name] = module
     try:
-        loader.exec_module(module)
+        with localcontext():  # whatever precision a model's file sets, the ledger keeps its own
+            loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise ModelError(sentence_of(error, path)) from error
     return module

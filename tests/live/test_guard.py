@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from decimal import Decimal, getcontext
 from typing import Any
 
 import pytest
@@ -109,3 +110,13 @@ def test_what_a_model_wanted_in_the_same_step_before_it_failed_is_wanted_again_i
     again.bar()
     again.fill(order, 5, 100)
     assert again.commands == then.commands
+
+
+def test_a_model_that_calculates_roughly_leaves_the_ledger_exact() -> None:
+    def buys_roughly(bar: Any) -> Any:
+        getcontext().prec = 3
+        return buy(7, bar.symbol)
+
+    world = World(toy(buys_roughly), call=Guard())
+    world.fill(world.bar_order(), 7, "271.3456")
+    assert world.engine.cash == Decimal("998100.5808")

@@ -1,6 +1,6 @@
 import os
 import sys
-from decimal import Decimal
+from decimal import Decimal, getcontext
 
 import pytest
 
@@ -38,6 +38,12 @@ def test_a_file_and_a_folder_are_models(write):
     loaded = load_model("quiet", folder)
     assert (loaded.name, loaded.path, loaded.description) == ("quiet", folder / "quiet.py", "Does nothing.")
     assert model_names(folder / "nowhere") == []
+
+
+def test_a_file_that_sets_the_precision_sets_it_for_nobody_else(write):
+    text = "from decimal import getcontext\nfrom hftd import Model\ngetcontext().prec = 4\nclass M(Model): pass\n"
+    load_model("m", write(m=text))
+    assert getcontext().prec == 28
 
 
 def test_an_unknown_model_is_answered_with_the_nearest_or_the_list(write):
