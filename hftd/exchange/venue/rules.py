@@ -426,18 +426,21 @@ REPLACEMENT_RULES: tuple[Callable[[Case], None], ...] = (
     _trail,
     _increments,
     _suspended,
+    _fractions,
     _time_in_force,
+    _extended_hours,
     _opening_auction,
     _closing_auction,
     _stop_side,
     _limit_distance,
+    _short,
     _wash,
     _available,
     _buying_power,
 )
 """What is asked of a successor; the rest was asked of the order it replaces."""
 
-_NOT_OF_HELD = frozenset({_stop_side, _limit_distance, _available, _buying_power})
+_NOT_OF_HELD = frozenset({_stop_side, _limit_distance, _short, _available, _buying_power})
 HELD_REPLACEMENT_RULES = tuple(rule for rule in REPLACEMENT_RULES if rule not in _NOT_OF_HELD)
 """A leg that is still held meets neither the market nor the position yet."""
 

@@ -6,7 +6,7 @@ from decimal import Decimal as D
 import pytest
 
 from hftd.domain.convert import DAY_NS, MINUTE_NS
-from hftd.domain.orders import OrderClass, OrderStatus, OrderType, ReportKind, Side
+from hftd.domain.orders import OrderClass, OrderStatus, OrderType, ReportKind, Side, TimeInForce
 from hftd.exchange.venue.happenings import OrderChanged
 from hftd.exchange.venue.orders import Changes, NewOrder, Order
 from hftd.exchange.venue.queries import OrderFilter, Status
@@ -285,6 +285,19 @@ def test_a_replacement_obeys_the_rules(market: World) -> None:
         market.venue.replace(market.id, old.id, Changes(limit_price=D("90.001")), market.step())
     with pytest.raises(Refusal, match="limit orders require a limit price and no stop price"):
         market.venue.replace(market.id, old.id, Changes(stop_price=D(90)), market.step())
+
+
+def test_a_replacement_is_no_way_to_fractions_that_may_not_be(market: World) -> None:
+    lasting = market.buy(5, "limit", "gtc", limit_price="90")
+    with pytest.raises(Refusal, match="fractional orders must be DAY orders"):
+        market.venue.replace(market.id, lasting.id, Changes(quantity=D("5.5")), market.step())
+    market.venue.cancel(market.id, lasting.id, market.step())
+    short = market.sell(5, "limit", limit_price="110")
+    with pytest.raises(Refusal, match="fractional orders cannot be sold short"):
+        market.venue.replace(market.id, short.id, Changes(quantity=D("5.5")), market.step())
+    night = market.buy(5, "limit", limit_price="90", extended_hours=True, symbol="MSFT")
+    with pytest.raises(Refusal, match="extended hours"):
+        market.venue.replace(market.id, night.id, Changes(time_in_force=TimeInForce.IOC), market.step())
 
 
 def test_a_partly_filled_order_is_replaced_for_the_rest() -> None:
