@@ -51,6 +51,7 @@ class Dispatch:
     def tell(self) -> None:
         """Note what has to wait from this step on."""
         for waiting in self._state.waiting.values():
+            waiting.may_cross = True
             if not waiting.is_told:
                 waiting.is_told = True
                 self._state.out.append(_queued(waiting))

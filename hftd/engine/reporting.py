@@ -72,6 +72,9 @@ class Reporting:
             self._tell("on_order", order, report)
             self._tell("on_fill", order, report)
             self._desk.answer(self._judge.traded(order.owner, order.realised))
+        if self._state.flattening:
+            for order, _ in pairs:
+                self._closing.close(order.owner, order.request.symbol)
 
     def open_other_side(self, order: OrderState, want: Want, *, filled: bool) -> None:
         """Go on with the other half of a reversal, if the first was filled."""

@@ -502,6 +502,7 @@ def test_sums_equal_the_account_nothing_is_refused_and_all_is_closed_in_the_end(
 @given(seed=st.integers(0, 2**32))
 @example(seed=12)
 @example(seed=4)
+@example(seed=858)  # one whose order was crossed inside holds more than that
 def test_all_is_closed_in_the_end_whatever_models_go_on_wanting(seed):
     account = lived(seed)
     account.go_home_among(Random(seed + 1_000_000))
