@@ -65,6 +65,7 @@ class Line:
         self._patience = patience
         self._headers = headers or {}
         self._socket: Socket | None = None
+        self._session: aiohttp.ClientSession | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
         self._hurried = asyncio.Event()
@@ -96,7 +97,11 @@ class Line:
         assert self._keeper is None, "this line is open"
         socket = await self._connect_patiently(session, first=True)
         self._up(socket)
+        self._begin_keeping(session, socket)
+
+    def _begin_keeping(self, session: aiohttp.ClientSession, socket: Socket | None) -> None:
         self._keeper = asyncio.create_task(self._keep(session, socket), name=f"line to {self.feed}")
+        self._session = session
 
     async def close(self) -> None:
         """End, whatever the line is doing. Harmless when it is not open."""
@@ -111,6 +116,8 @@ class Line:
         self.hurry()
         if self._socket is not None:
             await self._socket.close()
+        if self._session is not None and self._keeper is not None and self._keeper.done():  # a bug has ended it
+            self._begin_keeping(self._session, None)
 
     def hurry(self) -> None:
         """If the next attempt was put off, make it now: the server was found to be back."""
@@ -123,18 +130,21 @@ class Line:
             async with asyncio.timeout(seconds):
                 await self._hurried.wait()
 
-    async def _keep(self, session: aiohttp.ClientSession, socket: Socket) -> None:
+    async def _keep(self, session: aiohttp.ClientSession, socket: Socket | None) -> None:
         try:
             while True:
-                self._lost(await self._read(socket))
+                if socket is not None:
+                    self._lost(await self._read(socket))
                 socket = await self._connect_again(session)
                 self._up(socket)
         except Exception as error:
+            self._quiet_since_ns = self._last_frame_ns
             self._tell(FeedState.FAILED, f"a bug: {error!r}")
             raise
         finally:
             self._socket = None
-            await socket.close()
+            if socket is not None:
+                await socket.close()
 
     async def _read(self, socket: Socket) -> str:
         """Take frames until the socket is lost; returns why."""

@@ -42,6 +42,9 @@ BATCH_ROWS = 5_000
 WAITING_MAX = 2_000_000
 """Messages that may wait for a disk that cannot be written to; more are counted and lost."""
 
+TIME_END_NS = 2**63
+"""What no file holds any more: the year 2262. A time beyond it is nobody's."""
+
 Tables = defaultdict[str, tuple[list[Any], list[int]]]
 """Rows and their local times, by the table that they belong to."""
 Waiting = defaultdict[date, Tables]
@@ -80,7 +83,7 @@ class Recorder(Service):
         else:
             return
         self.count += 1
-        if self._waiting_count >= WAITING_MAX:
+        if self._waiting_count >= WAITING_MAX or not 0 <= row.time_ns < TIME_END_NS:
             self.lost += 1
             return
         first_ns, end_ns = self._day_ns
@@ -101,6 +104,9 @@ class Recorder(Service):
                 self._failed = ""
             except OSError as error:
                 self._keep(waiting)
+                self._tell_failure(error)
+            except (OverflowError, ValueError) as error:  # a number that no file holds: it would be in the way for ever
+                self.lost += sum(len(data) for tables in waiting.values() for data, _ in tables.values())
                 self._tell_failure(error)
 
     async def started(self, daemon: "Daemon") -> None:
@@ -166,7 +172,7 @@ class Recorder(Service):
                 later_data[:0], later_times[:0] = data, times
                 self._waiting_count += len(data)
 
-    def _tell_failure(self, error: OSError) -> None:
+    def _tell_failure(self, error: Exception) -> None:
         if self._failed != str(error):
             self._failed = str(error)
             log.error("recording.failed", reason=str(error), waiting=self._waiting_count, lost=self.lost)

@@ -421,6 +421,8 @@ async def test_a_sink_that_raises_is_a_bug_that_is_told_and_not_a_silent_end():
         await broker.connect(sink)
         (failed,) = await inbox.state(Feed.DATA, FeedState.FAILED)
         assert "a bug of the sink" in failed.detail
+        await broker.reconnect(Feed.DATA)  # as whoever misses its bars does
+        await inbox.state(Feed.DATA, FeedState.UP, 2)
         await broker.disconnect()
 
 

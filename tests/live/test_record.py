@@ -2,10 +2,14 @@
 
 import json
 import signal
+from pathlib import Path
 
 import pyarrow.parquet as parquet
 
-from hftd.live.recorder import records_folder
+from hftd.broker.base import MarketMessage
+from hftd.domain.convert import ns_of_rfc3339
+from hftd.domain.market import Bar
+from hftd.live.recorder import Recorder, records_folder
 from tests.conftest import MakeHome
 from tests.running import Home, write_tape
 
@@ -51,3 +55,15 @@ def test_it_can_be_ended_while_the_broker_is_away(home: Home) -> None:
     ended = recording.end()
     assert ended.status == 0
     assert ended.json["messages"] == 0
+
+
+async def test_what_no_file_can_hold_is_counted_and_costs_nothing_else(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path)
+    for minute, (time_ns, volume) in enumerate([(0, 1), (2**63, 1), (-(2**66), 1), (0, 2**70), (0, 3)]):
+        bar = Bar("SPY", time_ns or ns_of_rfc3339(f"2026-11-23T15:0{minute}:00Z"), 1.0, 1.0, 1.0, 1.0, volume)
+        recorder.offer(MarketMessage(bar, 1))
+        await recorder.write()
+    await recorder.finish()
+    [file] = records_folder(tmp_path).rglob("bars.parquet")
+    assert parquet.read_table(file)["volume"].to_pylist() == [1, 3]
+    assert (recorder.count, recorder.lost) == (5, 3)
