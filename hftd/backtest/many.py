@@ -1,12 +1,15 @@
 """Many backtests on the same data, in parallel processes; the results come in the order of the requests."""
 
 import os
+import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any
 
 from hftd.backtest.request import Request
@@ -42,7 +45,31 @@ def run_many(
         return _told(map(partial(_run, driver), requests, folders), progress)
     # A fresh interpreter for each: numba's and Arrow's threads do not survive a fork.
     with ProcessPoolExecutor(count, get_context("spawn"), _begin, (past,)) as pool:
-        return _told(pool.map(partial(_run, driver), requests, folders), progress)
+        before = set(active_children())
+        with _uninterrupted():
+            running = [pool.submit(_run, driver, *both) for both in zip(requests, folders, strict=True)]
+        try:
+            return _told((one.result() for one in running), progress)
+        except KeyboardInterrupt:
+            for child in set(active_children()) - before:
+                child.kill()
+            raise
+        except Exception:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Processes that are started meanwhile ignore Ctrl-C, which is for their parent: it ends them."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _told(summaries: Iterable[dict[str, Any]], progress: Progress) -> list[dict[str, Any]]:

@@ -1,6 +1,10 @@
 """`hftd backtest`, `compare` and `sweep`, as a user calls them; and against the daemon on the same tape."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -8,7 +12,7 @@ import pytest
 
 import hftd
 from tests.conftest import MakeHome
-from tests.running import Ended, Home, signed_quantity
+from tests.running import PATIENCE_S, Ended, Home, signed_quantity
 
 WIDE = {
     "HFTD_RISK__MAX_POSITION": 100_000,
@@ -142,6 +146,28 @@ def test_what_a_model_prints_is_no_data_of_ours(make_home: MakeHome) -> None:
     for arguments in (("backtest", "loud"), ("backtest", "loud", "loud"), ("sweep", "loud", "--jobs", "2", "--by-day")):
         ended = home.run(*arguments, "--data", home.folder / "day.csv", "--json")
         assert (ended.status, "loud 5" in ended.log, "loud 5" in ended.out) == (0, True, False), ended
+
+
+def test_a_sweep_is_interrupted_in_silence(make_home: MakeHome) -> None:
+    home = make_home("interrupted")
+    (home.folder / "day.csv").write_text("symbol,time,o,h,l,c,v\nSPY,2019-02-11T14:30Z,1,1,1,1,5\n")
+    head = "from hftd import Model\nclass M(Model):\n    n: int = 1\n"
+    (home.folder / "models" / "slow.py").write_text(
+        f"{head}    def on_bar(self, bar):\n        print('begun')\n        while True: pass\n"
+    )
+    wanted = ("sweep", "slow", "--data", "day.csv", "--param", "n=1,2,3,4,5,6", "--jobs", "2")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hftd", *wanted],
+        cwd=home.folder,
+        env=home.environment(PYTHONUNBUFFERED=1),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stderr is not None and process.stderr.readline() == b"begun\n"
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, errors.replace(b"begun\n", b"")) == (130, b"")
 
 
 def test_two_results_are_compared_to_the_first_trade_in_which_they_part(week: Ended, home: Home, tape: Path) -> None:
