@@ -31,8 +31,11 @@ def guard(token: str | None) -> Middleware:
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         if token is None:
-            host = urlsplit(f"//{request.host}").hostname or ""
-            return await handler(request) if is_loopback(host) else _refused(421, "the page is for this machine alone")
+            return (
+                await handler(request)
+                if is_loopback(_host(request))
+                else _refused(421, "the page is for this machine alone")
+            )
         given = request.query.get("token")
         if given is not None and request.path == "/" and _fits(given, token):
             return _admitted(token)
@@ -49,8 +52,16 @@ async def add_headers(_request: web.Request, response: web.StreamResponse) -> No
         response.headers.setdefault(name, value)
 
 
+def _host(request: web.Request) -> str:
+    """The name that a request gives this machine; nothing when that is none."""
+    try:
+        return urlsplit(f"//{request.host}").hostname or ""
+    except ValueError:
+        return ""
+
+
 def _fits(given: str, token: str) -> bool:
-    return hmac.compare_digest(given.encode(), token.encode())
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), token.encode())
 
 
 def _shown(request: web.Request) -> list[str]:
