@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,11 @@ def test_help_begins_with_what_a_newcomer_needs(place: Home) -> None:
     assert (ended.status, places) == (0, sorted(places))
     first, rest = ended.out.index("Start here"), ended.out.index("Look at what it does")
     assert all(first < ended.out.index(f"│ {name} ") < rest for name in START_HERE)
+
+
+def test_it_tells_its_version(place: Home) -> None:
+    ended = place.run("--version")
+    assert (ended.status, ended.out) == (0, f"hftd {version('hftd')}\n")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
