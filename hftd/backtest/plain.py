@@ -125,7 +125,8 @@ class PlainDriver:
         self._admission.recall(carried)
         self._step(carried)
         for bar in warm_up(self.task, self._calendar, session, running.model.warmup_bars):
-            self._take_bar(bar, late=True)
+            for event in self._admission.look_back(bar):
+                self._step(event)
         self._flush(session.open_ns - LEAD_NS)
 
     def _trade(self, session: Session) -> None:
@@ -225,8 +226,8 @@ class PlainDriver:
         while self._reports:
             self._step(OrderReported(self._reports.popleft()))
 
-    def _take_bar(self, bar: Bar, *, late: bool = False) -> None:
-        for event in self._admission.judge(bar, late=late):
+    def _take_bar(self, bar: Bar) -> None:
+        for event in self._admission.judge(bar):
             self._step(event)
 
     def _step_timers(self, time_ns: int) -> None:

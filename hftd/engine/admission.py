@@ -92,6 +92,11 @@ class Admission:
             return [self._accept(bar, known, late)]
         return self._judge_excursion(bar, known, known.anchor, late)
 
+    def look_back(self, bar: Bar) -> list[BarReceived | PrintQuarantined]:
+        """The same of a bar from before the session: late, and a split of those days halts nothing, for what is held
+        now is as it was split then."""
+        return [event for event in self.judge(bar, late=True) if not isinstance(event, SymbolHalted)]
+
     def _flaw(self, bar: Bar, known: _Symbol) -> str | None:
         prices = (bar.open, bar.high, bar.low, bar.close)
         if malformed(bar):
@@ -145,12 +150,12 @@ def malformed(data: MarketData) -> PrintQuarantined | None:
     """What a print becomes one of whose prices is none; None for a good one. A quote's side that is not there has
     price 0."""
     match data:
+        case Bar():
+            is_good = all(0 < price < inf for price in (data.open, data.high, data.low, data.close))
         case Quote():
             is_good = 0 <= data.bid < inf and 0 <= data.ask < inf
         case Trade():
             is_good = 0 < data.price < inf
-        case Bar():
-            is_good = all(0 < price < inf for price in (data.open, data.high, data.low, data.close))
     return None if is_good else PrintQuarantined(data.time_ns, data.symbol, 0, NO_PRICE, str(data))
 
 

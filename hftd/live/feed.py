@@ -21,7 +21,7 @@ from hftd.engine.admission import malformed
 from hftd.engine.feed_watch import FeedWatch
 from hftd.engine.halts import FEED_MUTE
 from hftd.errors import UNANSWERED
-from hftd.live.trader import Trader
+from hftd.live.trader import HISTORY, Trader
 
 log = structlog.get_logger()
 
@@ -90,7 +90,7 @@ class FeedKeeper:
         latest = sorted((bar for kept in by_symbol.values() for bar in kept), key=lambda bar: (bar.time_ns, bar.symbol))
         log.info("bars.warmed_up", wanted=wanted, bars=len(latest))
         for bar in latest:
-            self._trader.take_market(bar, "history", self._clock.now_ns(), late=True)
+            self._trader.take_market(bar, HISTORY, self._clock.now_ns(), late=True)
 
     async def backfill(self) -> None:
         """Fetch what is missing up to now: after a start in mid-session, a reconnection, a silence."""

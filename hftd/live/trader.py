@@ -44,6 +44,8 @@ log = structlog.get_logger()
 AHEAD_S = 900.0
 """Wall seconds ahead of the clock, and of all that was stepped, beyond which a time that the broker tells cannot be."""
 
+HISTORY = "history"
+"""The source of bars from before the session."""
 ROUNDS_TO_LEAVE = 2
 """Rounds of the event loop until a request is on its socket: aiohttp writes it in a task of its own."""
 
@@ -131,7 +133,8 @@ class Trader:
         if self.has_seen(bar):
             return  # a repetition, or backfilled meanwhile
         self._bars_seen.add((bar.symbol, bar.time_ns))
-        for event in self.admission.judge(bar, late=late):
+        admission = self.admission
+        for event in admission.look_back(bar) if source == HISTORY else admission.judge(bar, late=late):
             self.take(event, source, received_ns)
 
     @property

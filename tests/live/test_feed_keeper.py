@@ -61,6 +61,7 @@ class Case:
         self.trader = Trader(
             self.engine, self.journal, Guard(), broker, self.clock, Tally(), nothing, nothing, late_after_s=1e9
         )
+        self.trader.sender.send = nothing  # type: ignore[method-assign]
         self.keeper = FeedKeeper(self.trader, broker, self.clock, SESSION, ["SPY"])
         self.trader.take(PortfolioCarried(EARLY_NS, Decimal(10**6)), "test")
         self.trader.take(SessionOpened(OPEN_NS, SESSION), "test")
@@ -134,6 +135,17 @@ def test_history_is_of_regular_hours_alone(path: Path) -> None:
     case = Case(path, *map(bar, sorted(regular + others)), warmup_bars=2)
     asyncio.run(case.keeper.warm_up(Calendar()))
     assert case.shown == regular[1:]
+
+
+def test_a_split_within_the_history_halts_nothing_today(path: Path) -> None:
+    days = [(YESTERDAY_NS + minute * MINUTE_NS, 100.0 if minute < 10 else 50.0) for minute in range(20)]
+    case = Case(path, *(Bar("SPY", time_ns, *4 * [price], 1) for time_ns, price in days), warmup_bars=20)
+    case.trader.take(PortfolioCarried(EARLY_NS, Decimal(10**6), prices={"SPY": 50.0}), "test")
+    asyncio.run(case.keeper.warm_up(Calendar()))
+    assert len(case.shown) == 16 and not case.engine.halted_symbols
+    for minute in range(3):
+        case.hear(Bar("SPY", OPEN_NS + minute * MINUTE_NS, *4 * [25.0], 1))
+    assert list(case.engine.halted_symbols) == ["SPY"], "one of last night does"
 
 
 def test_a_shadow_is_warmed_up_too(path: Path) -> None:
