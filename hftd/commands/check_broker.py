@@ -1,6 +1,7 @@
 """The checks of `hftd check` that need the broker: keys, reachability, what it trades, agreement on the time."""
 
 import asyncio
+import json
 from pathlib import Path
 
 from hftd.broker.base import Asset
@@ -38,12 +39,23 @@ def check_broker(found: Found) -> str:
     settings = _settings(found)
     if _is_embedded(settings):
         if settings.exchange.tape is None:
+            _check_bots(settings)
             return "the daemon starts its own simulated exchange"
         return f"the daemon starts its own simulated exchange, playing {_sessions_of(settings, settings.exchange.tape)}"
     account, _ = asyncio.run(_asked(settings, found))
     if account.trading_blocked or account.status != "ACTIVE":
         raise BrokerError(f"{settings.broker.name}: the account is {account.status} or may not trade; ask the broker")
     return f"{settings.broker.name} answers: account {account.status}, cash {cents(account.cash):,}"
+
+
+def _check_bots(settings: Settings) -> None:
+    """Raise SettingsError for a market of bots that the exchange would refuse."""
+    from hftd.exchange.market.bots.settings import settings_of
+
+    try:
+        settings_of(json.dumps(settings.exchange.bots))
+    except SettingsError as error:
+        raise SettingsError(f"{settings.origin('exchange', 'bots')}: exchange.{error}") from error
 
 
 def _sessions_of(settings: Settings, tape: Path) -> str:

@@ -185,5 +185,8 @@ async def listen(page: Page, host: str, port: int) -> tuple[web.AppRunner, str]:
 
 def _cannot_listen(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} on {host} is in use by another program: choose another with web.port, or off"
+        return (
+            f"port {port} on {host} is in use by another program: choose another with web.port (hftd page: --port), "
+            "or off"
+        )
     return f"cannot listen on {host}, port {port}: {error.strerror}"

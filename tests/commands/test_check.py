@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from hftd.commands.check import LOCAL_CHECKS, Check, Found, check_text, exit_status_of, run_checks
+from hftd.commands.check_broker import ALL_CHECKS
 from hftd.errors import BrokerUnavailable
 
 SHIPPED = Path(__file__).parent.parent.parent / "settings.yaml"
@@ -34,6 +35,20 @@ def test_wrong_settings_are_told_and_what_needs_them_is_skipped(check):
     assert (results["model"].outcome, results["model"].sentence) == ("skipped", "needs settings")
     assert results["state"].outcome == results["calendar"].outcome == "ok"
     assert exit_status_of(list(results.values())) == 78
+
+
+@pytest.mark.parametrize(
+    ("bots", "sentence"),
+    [
+        ("{maker: 3}", "exchange.bots.maker: no such setting; did you mean makers?"),
+        ("{makers: many}", "exchange.bots: Expected `int`, got `str`"),
+        ("{makers: 0}", "exchange.bots.makers: 1 to 10000 are expected, found 0"),
+    ],
+)
+def test_a_wrong_market_of_bots_is_told_before_the_exchange_refuses_it(check, bots, sentence):
+    result = check(checks=ALL_CHECKS, HFTD_EXCHANGE__BOTS=bots)["broker"]
+    assert result.sentence.startswith(f"HFTD_EXCHANGE__BOTS: {sentence}")
+    assert result.exit_status == 78
 
 
 def test_a_wrong_model_is_told_where_it_is_chosen(check):
