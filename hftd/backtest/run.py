@@ -7,6 +7,8 @@ from decimal import Decimal
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from hftd.backtest.compiled import CompiledDriver
 from hftd.backtest.lean import LeanDriver, NotCovered
 from hftd.backtest.plain import PlainDriver
@@ -15,6 +17,7 @@ from hftd.backtest.result import Result, figures_of, frames_of, rounded
 from hftd.backtest.task import Task
 from hftd.backtest.ticks import TickDriver
 from hftd.calendar import Calendar
+from hftd.domain.convert import decimal_of
 from hftd.engine.tally import Tally
 from hftd.errors import ConfigurationError
 from hftd.exchange.market.columns import BarColumns
@@ -36,10 +39,11 @@ def run_task(
     Raises ConfigurationError when `driver` names one that does not cover the task.
     """
     ran, why, seconds = _run(task, Calendar(), progress, driver, tell)
-    summary = summary_of(task, ran.record, ran.tally, ran.positions)
+    record = settled(ran.record, task, ran.positions)
+    summary = summary_of(task, record, ran.tally, ran.positions)
     summary |= {"ticks": ran.ticks if isinstance(ran, PlainDriver | TickDriver) and task.ticks else 0}
     summary |= {"driver": NAMES[type(ran)], "why": why, "seconds": round(seconds, 3)}
-    return Result(summary, frames_of(ran.record, played_bars(task)))
+    return Result(summary, frames_of(record, played_bars(task)))
 
 
 Driver = PlainDriver | LeanDriver | TickDriver
@@ -97,6 +101,31 @@ def played_bars(task: Task) -> dict[str, BarColumns]:
     """The bars from the first session's open to the last one's close."""
     first_ns, last_ns = task.sessions[0].open_ns, task.sessions[-1].close_ns
     return {symbol: columns.between(first_ns, last_ns) for symbol, columns in task.bars.items()}
+
+
+def settled(record: Record, task: Task, positions: Mapping[str, float]) -> Record:
+    """`record`, which has a point of equity for each bar, with one more at the last close if anything was filled after
+    the last bar: positions are closed in a minute that may have none."""
+    equity, fills = record.equity, record.fills
+    times = np.asarray(fills["time_ns"], np.int64)
+    late = np.flatnonzero(times > (equity["time_ns"][-1] if len(equity["time_ns"]) else 0)).tolist()
+    if not late:
+        return record
+    cash = decimal_of(float(equity["cash"][-1])) if len(equity["cash"]) else task.terms.cash
+    for row in late:
+        paid = decimal_of(float(fills["quantity"][row])) * decimal_of(float(fills["price"][row]))
+        cash += (-paid if fills["side"][row] == "buy" else paid) - decimal_of(float(fills["fee"][row]))
+    close_ns, closing = task.sessions[-1].close_ns, Record()
+    closing.add_equity(
+        close_ns, float(cash), {symbol: (held, _last_price(task, symbol)) for symbol, held in positions.items()}
+    )
+    joined = {name: np.append(values, closing.equity[name]) for name, values in equity.items()}
+    return Record(joined, record.orders, fills)
+
+
+def _last_price(task: Task, symbol: str) -> float:
+    closes = task.bars[symbol].between(0, task.sessions[-1].close_ns).close
+    return float(closes[-1])
 
 
 def summary_of(task: Task, record: Record, tally: Tally, positions: Mapping[str, float]) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def test_a_loss_halts_for_the_session_and_a_drawdown_for_good() -> None:
         (target("SPY", dollars=5000), "orders in dollars"),
         (target("SPY", equity=1), "orders in equity"),
         (buy(5, "SPY", take_profit=900, stop_loss=1), "bracket orders"),
-        (buy(10**30, "SPY"), "more than 1,000,000,000 shares"),
+        (buy(10**12, "SPY"), "more than 1,000,000,000 shares"),
         (buy(90_000, "SPY"), "buying power"),
     ],
 )
@@ -144,6 +144,23 @@ def test_what_it_does_not_cover_is_done_by_the_plain_driver_and_said(answer: Any
     result = run_task(task)
     assert result.summary["driver"] == "plain"
     assert said in result.summary["why"]
+
+
+@pytest.mark.parametrize("driver", ["lean", "plain"])
+def test_what_is_closed_after_the_last_bar_is_paid_for(driver: str) -> None:
+    """A thin symbol has no bar in the minutes before the close, in which positions are closed."""
+    one = THREE[:1]
+    thin = {"SPY": BARS["SPY"].between(one[0].open_ns, one[0].close_ns - 30 * MINUTE_NS)}
+    bought = model_of(lambda self, bar: target("SPY", 10))
+    limits = replace(WIDE, flatten_before_close_ns=5 * MINUTE_NS)
+    result = run_task(
+        task_of(bought, thin, one, limits, Terms(cash=Decimal(10_000), fees=Fees.PER_SHARE)), driver=driver
+    )
+    signed = result.fills["quantity"].where(result.fills["side"] == "buy", -result.fills["quantity"])
+    cash = round(10_000 - (signed * result.fills["price"]).sum() - result.fills["fee"].sum(), 4)
+    assert list(signed) == [10, -10]
+    assert (result.summary["cash"], result.summary["equity"]) == (cash, cash)
+    assert (result.equity.index[-1].value, result.equity["gross"].iloc[-1]) == (one[0].close_ns, 0)
 
 
 def test_amounts_beyond_its_numbers() -> None:
