@@ -161,7 +161,9 @@ class CatchUp:
                 by_hand[symbol] = beyond
         return by_hand
 
-    async def with_last_session(self, state: Path, run_id: str, before: Path) -> bool:
+    async def with_last_session(
+        self, state: Path, run_id: str, before: Path, progress: Callable[[], None] = lambda: None
+    ) -> bool:
         """Bring the journal of the session before `before` to its end, when orders were left open in it.
 
         Those that are still open are cancelled: nobody would hear of their fills. The journal is open only while it is
@@ -171,7 +173,7 @@ class CatchUp:
         if last is None:
             return False
         with last:
-            engine = reviewed(last) if last.path != before else None
+            engine = reviewed(last, progress) if last.path != before else None
         if engine is None or not engine.unsettled:
             return False
         asked: set[str] = set()

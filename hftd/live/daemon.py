@@ -99,7 +99,7 @@ class Daemon:
         self._telling = Telling(notifier)
         self._pump = Pump(clock, self._telling, self.tally, self._deal_with, done)
         self._hours = Hours(calendar, clock, broker, self._pump, self._telling)
-        self._standing = Standing(plan, clock, calendar)
+        self._standing = Standing(plan, clock, calendar, notifier.progress)
         self._catch_up = CatchUp(broker, clock, self._pump.patiently, self._pump.is_stopping)
         glance = CatchUp(broker, clock, once, self._pump.is_stopping)
         self._audit = Audit(broker, clock, glance, plan.symbols, self._telling.feeds)

@@ -106,7 +106,8 @@ class Preparation:
     async def _finish_last_session(self, session: Session) -> None:
         """What became of orders that the last session left open belongs into its journal, and is carried."""
         before = journal_path(self.plan.state, session.day)
-        if await self._catch_up.with_last_session(self.plan.state, self.plan.run_id, before):
+        progress = self._telling.notifier.progress
+        if await self._catch_up.with_last_session(self.plan.state, self.plan.run_id, before, progress):
             self._standing.read()
 
     def _make_trader(self, session: Session, account: Account, *, counted: bool) -> tuple[Trader, dict[str, Decided]]:

@@ -79,18 +79,27 @@ class Recovered:
         return {id: decided for id, decided in by_id.items() if self.engine.orders[id].status is OrderStatus.UNSENT}
 
 
-def steps_of(journal: Reader) -> list[Step]:
-    """Every event of a journal with the commands that followed from it."""
+def _unheard() -> None:
+    """Nobody wants to know of progress."""
+
+
+def steps_of(journal: Reader, progress: Callable[[], None] = _unheard) -> list[Step]:
+    """Every event of a journal with the commands that followed from it. `progress` is told of each: a day of quotes
+    takes minutes."""
     grouped = groupby(journal.commands(), key=lambda row: row[0])
     commands = {sequence: [command for _, command in rows] for sequence, rows in grouped}
-    return [(event, commands.get(sequence, [])) for sequence, event in journal.events()]
+    steps = []
+    for sequence, event in journal.events():
+        progress()
+        steps.append((event, commands.get(sequence, [])))
+    return steps
 
 
 def recover(
     journal: Journal,
     carried: Iterable[CarriedPosition],
     make_engine: MakeEngine,
-    progress: Callable[[], None] = lambda: None,
+    progress: Callable[[], None] = _unheard,
     *,
     begins_alike: bool = False,
 ) -> Recovered:
@@ -98,7 +107,7 @@ def recover(
 
     `begins_alike` says that `make_engine` makes what the session began with, and nothing has to be compared.
     """
-    steps = steps_of(journal)
+    steps = steps_of(journal, progress)
     guard = Guard([event for event, _ in steps if isinstance(event, ModelFaulted)])
     if not steps:
         return Recovered(make_engine(guard, _retired(carried)), guard, steps)
@@ -107,7 +116,7 @@ def recover(
         log.info("session.recovered", events=len(steps), how="replayed through the same models")
     else:
         engine = make_engine(guard, retired_of(journal))
-        _follow(engine, steps if steps[-1][1] else steps[:-1])
+        _follow(engine, steps if steps[-1][1] else steps[:-1], progress)
         _finish(engine, steps, journal)
         log.warning("session.recovered", events=len(steps), how="orders taken over; models begin anew")
     return Recovered(engine, guard, steps)
@@ -157,17 +166,18 @@ def _finish(engine: Engine, steps: list[Step], journal: Journal) -> None:
         steps[-1] = (event, decided)
 
 
-def _follow(engine: Engine, steps: Iterable[Step]) -> None:
+def _follow(engine: Engine, steps: Iterable[Step], progress: Callable[[], None]) -> None:
     for event, commands in steps:
+        progress()
         engine.follow(event, commands)
 
 
-def reviewed(journal: Reader) -> Engine:
+def reviewed(journal: Reader, progress: Callable[[], None] = _unheard) -> Engine:
     """The engine as it stood at the end of a journal, with models that do nothing: positions, orders, cash."""
-    steps = steps_of(journal)
+    steps = steps_of(journal, progress)
     engine = reviewer_of(journal)
     engine.session = session_of(engine.session, steps)
-    _follow(engine, steps)
+    _follow(engine, steps, progress)
     return engine
 
 
@@ -209,13 +219,13 @@ def check_account(state: Path, account_id: str) -> None:
         )
 
 
-def carried_at_last(state: Path) -> Carried:
+def carried_at_last(state: Path, progress: Callable[[], None] = _unheard) -> Carried:
     """What the last session ended with; nothing when there was none."""
     journal = last_begun(state)
     if journal is None:
         return Carried()
     with journal:
-        return carried_of(reviewed(journal))
+        return carried_of(reviewed(journal, progress))
 
 
 def journal_between_sessions(

@@ -1,5 +1,7 @@
 """What outlives a session: positions and halts carried to the next one, and what a person asks for at any time."""
 
+from collections.abc import Callable
+
 from hftd.calendar import Calendar
 from hftd.clock import Clock
 from hftd.domain.events import Halt, TradingHalted, TradingResumed
@@ -16,19 +18,20 @@ CONTROL = "control"
 
 class Standing:
     """How things stand between two sessions. `journaling` is the trader whose journal is open, None while there is
-    none."""
+    none; `progress` is told of each event of a journal that is read."""
 
-    def __init__(self, plan: Plan, clock: Clock, calendar: Calendar) -> None:
+    def __init__(self, plan: Plan, clock: Clock, calendar: Calendar, progress: Callable[[], None]) -> None:
         self.carried = Carried()
         self.journaling: Trader | None = None
         self._asked: list[Asked] = []
         self._plan = plan
         self._clock = clock
         self._calendar = calendar
+        self._progress = progress
 
     def read(self) -> None:
         """Begin with what the last session's journal ended with."""
-        self.carried = carried_at_last(self._plan.state)
+        self.carried = carried_at_last(self._plan.state, self._progress)
 
     def end(self, trader: Trader) -> None:
         """The journal of the session is about to be closed. What a person asked for and it could not take is kept."""

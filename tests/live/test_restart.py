@@ -8,6 +8,9 @@ import pytest
 
 from hftd.domain.commands import SignalDropped, SignalRaised, SubmitOrder
 from hftd.domain.events import BarReceived, Remark
+from hftd.live.systemd import Notifier
+from tests.live import walking
+from tests.live.walking import Walk
 from tests.running import Ended, ExchangeProcess, Home, signed_quantity, write_tape
 
 DAY = "2019-02-11"
@@ -154,3 +157,25 @@ def test_a_model_that_decides_otherwise_in_the_replay_is_told(home: Home, tape: 
     assert len(ended.lines("warning: journal.differs")) == 1, ended
     assert "account.agrees" in ended.events
     assert ended.json["position"] == {"SPY": sum(map(signed_quantity, home.fills()))}
+
+
+class Counting(Notifier):
+    """Counts how often progress is told."""
+
+    count = 0
+
+    def progress(self) -> None:
+        self.count += 1
+
+
+@pytest.mark.parametrize("again", ["2026-11-27 09:20", "2026-11-25 10:31"], ids=["the next session", "the same"])
+async def test_reading_a_long_journal_is_progress_to_whoever_would_end_a_start(
+    again: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is read and gone through twice: for what is carried, then for orders left open, or to be replayed."""
+    await Walk(tmp_path, "2026-11-25 09:20").live("2026-11-25 10:30")
+    events = len(Walk(tmp_path, again).steps("2026-11-25"))
+    notifier = Counting("")
+    monkeypatch.setattr(walking, "Notifier", lambda _: notifier)
+    await Walk(tmp_path, again).live(again[:-2] + "40")
+    assert notifier.count >= 4 * events > 100
