@@ -274,6 +274,15 @@ def test_models_are_chosen_with_their_symbols_and_places(write):
     assert second.locate("x").endswith("settings.yaml:5: parameter x")
 
 
+def test_settings_are_read_back_from_what_a_journal_keeps(write):
+    file = write(
+        "symbols: [SPY]\nmodels: [{name: a, risk: {max_position: 5}}]\nrisk: {max_drawdown: off}\n"
+        "journal: {keep_sessions: off}\nweb: {port: off}\npromote_after: 30 bars\nexchange: {participation: 0.1}\n"
+    )
+    settings = load_settings(file)
+    assert Settings.model_validate_json(settings.model_dump_json()).model_dump() == settings.model_dump()
+
+
 def test_a_model_runs_once_and_on_symbols_that_are_heard(write):
     file = write("symbols: [SPY]\nmodels:\n  - {name: a, symbols: [QQQ]}\n  - name: a\n")
     assert refusal(file) == [

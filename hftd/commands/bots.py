@@ -160,7 +160,7 @@ def _settings_of(settings: Settings, model: str, url: str) -> dict[str, Any]:
     """The settings of a bot: ours, with one model and an exchange that it does not start. JSON, which YAML reads."""
     values: dict[str, Any] = settings.model_dump(mode="json", exclude_defaults=True)
     parameters = next((each.parameters for each in settings.chosen_models if each.name == model), {})
-    for name in ("models", "exchange"):
+    for name in ("models", "exchange", "alerts"):
         values.pop(name, None)
     return {
         **values,

@@ -1,5 +1,6 @@
 """`hftd verify`: a receipt that a session was decided as its journal says, and how its day goes on recorded data."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from hftd.live.recorder import records_folder
 from hftd.live.verification import Receipt, verify_session
 from hftd.settings import Settings, find_settings_file, load_settings
 from hftd.state import place_to_look
+
+NOT_TRADING = frozenset({"web", "alerts"})
+"""Sections that change no decision; they hold secrets, which a journal keeps as asterisks."""
 
 
 def verify(
@@ -35,8 +39,9 @@ def _settings_of(path: Path, file: Path | None, environment: Mapping[str, str]) 
         told = journal.meta().get("settings")
     if told is None:
         raise StateError(f"{path}: it does not hold the settings that it was run with; give them with --settings FILE")
+    trading = {name: values for name, values in json.loads(told).items() if name not in NOT_TRADING}
     try:
-        return Settings.model_validate_json(told)
+        return Settings.model_validate_json(json.dumps(trading))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -98,9 +98,12 @@ MAY_BE_OFF = (BeforeValidator(_none_if_off), PlainSerializer(_off_if_none, when_
 Limit = Annotated[Annotated[Number, Field(gt=0)] | None, *MAY_BE_OFF]
 CountLimit = Annotated[Annotated[Count, Field(gt=0)] | None, *MAY_BE_OFF]
 """A bound above 0, or off, which is None."""
-AS_IN_RISK = PlainSerializer(lambda value: "as in risk" if value is None else str(value), when_used="json")
-OwnLimit = Annotated[Annotated[Number, Field(gt=0)] | None, AS_IN_RISK]
-OwnCountLimit = Annotated[Annotated[Count, Field(gt=0)] | None, AS_IN_RISK]
+AS_IN_RISK = (
+    BeforeValidator(lambda value: None if value == "as in risk" else value),
+    PlainSerializer(lambda value: "as in risk" if value is None else str(value), when_used="json"),
+)
+OwnLimit = Annotated[Annotated[Number, Field(gt=0)] | None, *AS_IN_RISK]
+OwnCountLimit = Annotated[Annotated[Count, Field(gt=0)] | None, *AS_IN_RISK]
 Seconds = Annotated[float, BeforeValidator(_no_bool)]
 Chance = Annotated[float, BeforeValidator(_no_bool)]
 Duration = Annotated[str, BeforeValidator(_duration)]
