@@ -131,11 +131,12 @@ class SessionClosed(Struct, frozen=True, tag_field="kind", tag="session.closed")
 
 class TimerFired(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="timer.fired"):
     """A moment the engine had asked to be woken at. `name` says what for: the engine's own word, or that of the model
-    `model_id`."""
+    `model_id`, which is not traded for when the moment is long past (`late`)."""
 
     time_ns: int
     name: str
     model_id: str = ""
+    late: bool = False
 
 
 class TradingHalted(Struct, frozen=True, tag_field="kind", tag="trading.halted"):

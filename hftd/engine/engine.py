@@ -289,17 +289,17 @@ class Engine(SessionState):
 
     def _on_timer(self, event: events.TimerFired) -> None:
         if event.model_id:
-            self._wake(self.slot(event.model_id), event.name)
+            self._wake(self.slot(event.model_id), event.name, late=event.late)
             return
         assert event.name == FLATTEN, event.name
         self.is_before_close = True
         self.plan_flattening()
         self._closing.begin(BEFORE_CLOSE)
 
-    def _wake(self, running: RunningModel, name: str) -> None:
+    def _wake(self, running: RunningModel, name: str, *, late: bool) -> None:
         self.timers.fired(running.model_id, name)
         if running.hears("on_timer"):
-            self._desk.ask(running, "on_timer", name)
+            self._desk.ask(running, "on_timer", name, late=late)
 
     # -- halts ---------------------------------------------------------------------------------------------------
 

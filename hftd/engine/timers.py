@@ -1,4 +1,5 @@
-"""Moments at which models asked to be woken. Time is the engine's: a timer fires at its own moment, never late."""
+"""Moments at which models asked to be woken. Time is the engine's: a timer fires at its own moment. One that nobody was
+there for, after a restart or a full disk, fires then, marked late, and does not trade."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

@@ -24,6 +24,7 @@ from hftd.domain.events import (
     PrintQuarantined,
     QuoteReceived,
     Remark,
+    TimerFired,
     TradeReceived,
 )
 from hftd.domain.market import Bar, MarketData, Quote
@@ -207,6 +208,8 @@ class Trader:
             return
         if self.blocked and isinstance(event, BarReceived) and self.is_late(event.time_ns):
             event = replace(event, late=True)  # it has waited for the disk
+        elif isinstance(event, TimerFired) and event.model_id and self.is_late(event.time_ns):
+            event = replace(event, late=True)  # nobody was there at its moment
         self.journal.append_event(event, received_ns, source)
         crash_point("event.appended")
         self.journal.commit()

@@ -111,7 +111,8 @@ class Context(Protocol):
 
     def after(self, delay: float | str, name: str = "") -> None:
         """Call `on_timer(name)` once, `delay` from now: seconds, or text as "90s", "5m", "1h". A timer of the same
-        name is replaced; one that is not due before the close never fires. Raises ValueError for no length of time."""
+        name is replaced; one that is not due before the close never fires, and what is wanted in one whose moment is
+        long past, as after an outage, is not sent. Raises ValueError for no length of time."""
         ...
 
     def every(self, interval: float | str, name: str = "") -> None:

@@ -76,8 +76,9 @@ class Case:
     def aside(self) -> list[PrintQuarantined]:
         return [event for event, _ in steps_of(self.journal) if isinstance(event, PrintQuarantined)]
 
-    def wake(self, name: str) -> None:
+    def wake(self, name: str) -> Want | None:
         self.woken.append(self.engine.time_ns)
+        return self.wish
 
     def hear(self, *data: MarketData) -> None:
         for each in data:
@@ -152,6 +153,19 @@ def test_a_shadow_is_warmed_up_too(path: Path) -> None:
     case = Case(path, bar(YESTERDAY_NS), warmup_bars=2, shadow=True)
     asyncio.run(case.keeper.warm_up(Calendar()))
     assert case.shown == [YESTERDAY_NS]
+
+
+def test_timers_that_nobody_was_there_for_teach_and_do_not_trade(path: Path) -> None:
+    case = Case(path)
+    case.trader._late_after_s = 10
+    case.wish = buy(5, "SPY")
+    case.hear(bar(OPEN_NS - MINUTE_NS), bar(OPEN_NS))
+    case.engine.models["toy"].model.context.every("1m")
+    sent = len(case.engine.working)
+    case.clock.advance_to(OPEN_NS + 61 * MINUTE_NS)
+    case.trader.take_timers()
+    assert len(case.woken) == 60
+    assert len(case.engine.working) == sent + 1
 
 
 def test_a_timer_that_waits_for_the_disk_fires_once(path: Path) -> None:
