@@ -283,6 +283,14 @@ def test_settings_are_read_back_from_what_a_journal_keeps(write):
     assert Settings.model_validate_json(settings.model_dump_json()).model_dump() == settings.model_dump()
 
 
+def test_several_models_are_shown_by_what_was_given(write):
+    settings = load_settings(
+        write("symbols: [SPY]\nmodels: [{name: a, risk: {max_position: 5}}, {name: b, shadow: true}]\n")
+    )
+    [row] = [row for row in settings_table(settings) if row.name == "models"]
+    assert row.value == [{"name": "a", "risk": {"max_position": "5"}}, {"name": "b", "shadow": True}]
+
+
 def test_a_model_runs_once_and_on_symbols_that_are_heard(write):
     file = write("symbols: [SPY]\nmodels:\n  - {name: a, symbols: [QQQ]}\n  - name: a\n")
     assert refusal(file) == [

@@ -30,5 +30,6 @@ def _rows(settings: Settings, section: BaseModel, path: Place) -> Iterator[Setti
         if isinstance(value, Section):
             yield from _rows(settings, value, place)
             continue
-        shown = section.model_dump(mode="json", include={name})[name]
+        whole = name != "models"  # of each of several models only what was given: a line has to hold them all
+        shown = section.model_dump(mode="json", include={name}, exclude_defaults=not whole).get(name)
         yield SettingRow(dotted(place), shown, field.description or "", settings._origins.get(place, "default"))
