@@ -54,7 +54,8 @@ class Reporting:
             self._tell("on_order", order, report)
         elif report.kind in UNGRANTED:
             if report.kind is ReportKind.ORDER_CANCEL_REJECTED:
-                order.cancel_requested = order.put_back = False  # it may be asked for again
+                for member in self._state.family(order):  # it may be asked for again
+                    member.cancel_requested = member.put_back = False
                 order.cancel_rejected_ns = self._state.time_ns
             self._tell("on_order", order, report)
         if order.status.is_terminal:

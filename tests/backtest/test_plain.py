@@ -14,6 +14,7 @@ from hftd.backtest.plain import PlainDriver
 from hftd.backtest.task import Task, Terms
 from hftd.calendar import Calendar
 from hftd.domain.convert import MINUTE_NS
+from hftd.domain.orders import Side
 from hftd.errors import ModelError
 from hftd.exchange.market.columns import BarColumns
 from hftd.exchange.market.queues import Queue
@@ -225,3 +226,21 @@ def rows_before(table: dict[str, Any], time: str, cut_ns: int) -> list[tuple[Any
     names = [name for name in table if name not in ("status", "filled_quantity", "average_price")]
     rows = zip(*(table[name] for name in names), strict=True)
     return [tuple(map(repr, row)) for row in rows if row[names.index("time_ns")] < cut_ns]
+
+
+def test_exits_outlive_no_close_when_their_entry_was_withdrawn_too_late() -> None:
+    """The model withdraws its entry while it is told of the fill; nothing may then hold up the close."""
+
+    def on_bar(self: Any, bar: Bar) -> Any:
+        wants = not self.context.position("SPY") and not self.context.working_orders("SPY")
+        return buy(10, "SPY", take_profit=bar.close + 50, stop_loss=bar.close - 50) if wants else None
+
+    def on_fill(self: Any, report: Any) -> Any:
+        return cancel("SPY") if report.side is Side.BUY else None
+
+    one = sessions(CALENDAR, 1)
+    limits = replace(WIDE, flatten_before_close_ns=5 * MINUTE_NS)
+    driver = PlainDriver(task_of(model_of(on_bar, on_fill=on_fill), {"SPY": walk(one)}, one, limits), CALENDAR)
+    driver.run()
+    assert driver.positions == {}
+    assert driver.tally.fills == 2

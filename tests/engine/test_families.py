@@ -106,6 +106,19 @@ def test_partial_exits_that_are_told_in_the_wrong_order_end_too():
     assert (world.engine.positions, working(world)) == ({}, [])
 
 
+def test_exits_may_be_withdrawn_when_it_was_too_late_for_their_entry():
+    world = world_of(BRACKET, cancel("SPY"), cancel("SPY"), cancel("SPY"))
+    entry = world.bar_order()
+    world.report(ReportKind.NEW, entry, legs=LEGS, broker_order_id="b-entry")
+    assert shown(world.bar()) == ["CancelOrder"]
+    world.fill(entry, 10, 100)
+    world.report(ReportKind.NEW, "leg-profit")
+    assert world.bar() == []
+    world.report(ReportKind.ORDER_CANCEL_REJECTED, entry)
+    (command,) = world.bar()
+    assert isinstance(command, CancelOrder) and command.client_order_id == "leg-profit"
+
+
 def test_one_cancellation_ends_the_family():
     world, entry = bracket(cancel("SPY"), cancel("SPY"))
     assert world.bar() == [CancelOrder("toy", "leg-profit", "")]
