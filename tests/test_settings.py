@@ -283,6 +283,12 @@ def test_settings_are_read_back_from_what_a_journal_keeps(write):
     assert Settings.model_validate_json(settings.model_dump_json()).model_dump() == settings.model_dump()
 
 
+def test_a_token_that_is_short_is_told_without_repeating_it(write):
+    assert refusal(write("symbols: [SPY]\nmodel: a\nweb: {token: short}\n")) == [
+        "settings.yaml:3: web.token: found a secret, expected 16 characters or more"
+    ]
+
+
 def test_several_models_are_shown_by_what_was_given(write):
     settings = load_settings(
         write("symbols: [SPY]\nmodels: [{name: a, risk: {max_position: 5}}, {name: b, shadow: true}]\n")

@@ -80,6 +80,8 @@ def _expected(problem: dict[str, Any]) -> str:
             choices = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
             near = nearest(str(problem["input"]), choices)
             return f"expected {', '.join(choices)}" + (f"; did you mean {near}?" if near else "")
+        case "too_short" if HIDDEN.search(str(problem["loc"][-1])):
+            return f"expected {problem['ctx']['min_length']} characters or more"
         case "model_type" | "model_attributes_type" | "dict_type":
             return "expected a group of NAME: VALUE lines"
         case "tuple_type":
