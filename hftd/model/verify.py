@@ -23,6 +23,7 @@ from hftd.model.contract import Model
 from hftd.model.load import LoadedModel, find_model, fingerprint, load_model, sentence_of
 from hftd.model.parameters import build, checked
 from hftd.model.trial import TrialAnswer, TrialRequest
+from hftd.model.unbuilt import Unbuilt
 
 LIMIT_S = 10.0
 """How long loading, and then the trial run, may take in seconds of wall time."""
@@ -38,11 +39,12 @@ class VerifiedModel:
     fingerprint: str
 
     def build(self) -> Model:
-        """A fresh instance, for one session. Raises ModelError for what its `__init__` raises."""
+        """A fresh instance, for one session; one that fails when it is started if `__init__` raises, which it did not
+        in its trial."""
         try:
             return build(self.loaded.cls, self.values)
         except (Exception, SystemExit) as error:
-            raise ModelError(sentence_of(error, self.loaded.path, "__init__")) from error
+            return Unbuilt(sentence_of(error, self.loaded.path, "__init__"))
 
 
 def verified(chosen: ChosenModel, folder: Path, limit_s: float = LIMIT_S) -> VerifiedModel:

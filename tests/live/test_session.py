@@ -172,6 +172,47 @@ def test_a_model_that_raises_is_paused_and_the_daemon_goes_on(home: Home, tape: 
     assert ended.json["position"] == {}
 
 
+BUYER = """
+from hftd import Model, buy
+
+
+class Buyer(Model):
+    def on_bar(self, bar):
+        return buy(1, bar.symbol)
+"""
+UNBUILT = """
+from pathlib import Path
+
+from hftd import Model
+
+
+class Unbuilt(Model):
+    def __init__(self):
+        if Path({gone!r}).exists():
+            raise FileNotFoundError("the weights are gone")
+
+    def on_bar(self, bar):
+        if bar.time_ns > {first_ns}:  # not in its trial
+            Path({gone!r}).touch()
+"""
+
+
+def test_a_model_that_cannot_be_built_at_an_open_is_paused_and_the_others_trade(home: Home) -> None:
+    rows = [(f"2026-11-{day}T14:{minute}:00Z", 100.0, 1700) for day in (23, 24) for minute in (30, 31, 32)]
+    text = UNBUILT.format(gone=str(home.folder / "gone"), first_ns=ns_of_rfc3339(rows[0][0]) - 1)
+    (home.folder / "models" / "unbuilt.py").write_text(text)
+    (home.folder / "models" / "buyer.py").write_text(BUYER)
+    start, end = (home.settings.read_text().index(section) for section in ("model:", "risk:"))
+    chosen = "models: [{name: unbuilt}, {name: buyer}]\n"
+    home.settings.write_text(home.settings.read_text()[:start] + chosen + home.settings.read_text()[end:])
+    tape = write_tape(home.folder / "bars.csv", rows)
+    ended = home.run("run", "--tape", tape, "--speed", 3600, "--sessions", 2, "--json")
+    assert ended.status == 0, ended
+    (paused,) = ended.lines("model.paused")
+    assert "model=unbuilt" in paused and "__init__ raised FileNotFoundError: the weights are gone" in paused
+    assert ended.json["sessions"] == 2 and ended.json["signals"]["buy"] == len(rows)
+
+
 def test_positions_are_closed_on_time_even_if_nobody_trades(home: Home, tmp_path: Path) -> None:
     """The exchange's time must not run past the daemon's timers to the next trade, which here is the next day's."""
     tape = write_tape(

@@ -112,13 +112,14 @@ def test_a_model_that_blocks_is_refused_with_its_line(tmp_path, body, sentence):
     assert refusal(write(tmp_path, body), limit_s=0.3) == sentence
 
 
-def test_what_init_raises_later_is_a_sentence_too(tmp_path):
+def test_what_init_raises_later_is_raised_when_the_model_is_started(tmp_path):
     weights = tmp_path / "weights"
     weights.touch()
     model = verified(choice(), write(tmp_path, f"    def __init__(self): open({str(weights)!r})\n    on_bar = print\n"))
     weights.unlink()
+    instance = model.build()
     with pytest.raises(ModelError, match=r"m\.py:4: __init__ raised FileNotFoundError"):
-        model.build()
+        instance.on_start(None)
 
 
 def test_wrong_parameters_are_refused_where_they_stand():
