@@ -194,6 +194,6 @@ with no intents when the model fails and then tells the engine so by a `ModelFau
 
 
 def call_hook(running: RunningModel, sequence: int, name: str, arguments: tuple[Any, ...]) -> Iterable[Intent]:
-    """Call a hook and return what it wants. Raises whatever the model raises."""
+    """Call a hook and return what it wants. Raises whatever the model raises, and ModelError as `intents_of` does."""
     answer = running.hooks[name](*arguments)
-    return () if answer is None else intents_of(answer)
+    return () if answer is None else intents_of(answer, running.symbols)

@@ -11,7 +11,7 @@ called. What a hook returns is normalised by `intents_of`. Annotated class attri
 Pure: no clock, no I/O, no randomness.
 """
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from msgspec import Struct
 
 from hftd.domain.history import History
-from hftd.domain.intents import Intent
+from hftd.domain.intents import Cancel, Intent
 from hftd.domain.market import Bar, Quote, Trade
 from hftd.domain.orders import ExecutionReport, OrderType, Side
 from hftd.domain.session import Session
@@ -214,12 +214,23 @@ MAX_INTENTS = 1000
 """The most intents one hook may return: an endless generator must not take the machine with it."""
 
 
-def intents_of(answer: object) -> tuple[Intent, ...]:
-    """What a hook returned, as a tuple of intents.
+def intents_of(answer: object, symbols: Sequence[str]) -> tuple[Intent, ...]:
+    """What a hook of a model that trades `symbols` returned, as a tuple of intents.
 
-    Raises ModelError for anything that is not an `Answer` and for more than `MAX_INTENTS`; what a generator raises
-    is passed on.
+    Raises ModelError for anything that is not an `Answer`, for more than `MAX_INTENTS` and for an intent in another
+    symbol; what a generator raises is passed on.
     """
+    intents = _intents_of(answer)
+    for intent in intents:
+        is_by_name = isinstance(intent, Cancel) and intent.client_order_id
+        if intent.symbol not in symbols and not is_by_name:
+            raise ModelError(
+                f"returned an intent for {intent.symbol!r}, expected one of its symbols: {', '.join(symbols)}"
+            )
+    return intents
+
+
+def _intents_of(answer: object) -> tuple[Intent, ...]:
     if answer is None:
         return ()
     if isinstance(answer, Intent):

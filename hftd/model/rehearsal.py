@@ -18,7 +18,7 @@ from hftd.domain.events import (
     SessionOpened,
     TradeReceived,
 )
-from hftd.domain.intents import Cancel, Intent
+from hftd.domain.intents import Intent
 from hftd.domain.market import Bar, Quote, Trade
 from hftd.domain.orders import ExecutionReport, OrderRequest, ReportKind
 from hftd.domain.session import Session
@@ -46,7 +46,6 @@ class Rehearsal:
         """`answers` tells what becomes of each order; without it all are filled."""
         self._path = loaded.path
         self._answers = answers or filled
-        self._symbols = chosen.symbols
         model = self._built(loaded, chosen)
         self._running = RunningModel(chosen.name, model, "rehearsal", chosen.symbols)
         self.engine = Engine(SESSION, [self._running], NO_LIMITS, "rehearsal", self._call)
@@ -99,22 +98,11 @@ class Rehearsal:
 
     def _call(self, running: RunningModel, sequence: int, name: str, arguments: tuple[Any, ...]) -> Iterable[Intent]:
         try:
-            intents = tuple(call_hook(running, sequence, name, arguments))
+            return tuple(call_hook(running, sequence, name, arguments))
         except ModelError as error:
             raise ModelError(f"{self._path}: {name} {error}") from error
         except (Exception, SystemExit) as error:
             raise ModelError(sentence_of(error, self._path, name)) from error
-        for intent in intents:
-            self._check_symbol(intent, name)
-        return intents
-
-    def _check_symbol(self, intent: Intent, hook: str) -> None:
-        is_by_name = isinstance(intent, Cancel) and intent.client_order_id
-        if intent.symbol not in self._symbols and not is_by_name:
-            raise ModelError(
-                f"{self._path}: {hook} returned an intent for {intent.symbol!r}, expected one of its symbols: "
-                f"{', '.join(self._symbols)}"
-            )
 
 
 Answers = Callable[[OrderRequest, float | None, int], Iterable[ExecutionReport]]

@@ -28,6 +28,7 @@ from hftd.domain.market import Bar, Quote, Trade
 from hftd.domain.orders import ExecutionReport, OrderType, ReportKind, Side, TimeInForce
 from hftd.engine.closing import FLATTEN_ATTEMPTS
 from hftd.engine.risk import Limits
+from hftd.errors import ModelError
 from hftd.model.contract import Answer, Model, WorkingOrder
 from hftd.model.parameters import build
 from tests.engine.engine_world import (
@@ -100,7 +101,8 @@ def test_an_order_carries_what_was_wanted_and_known():
 
 
 def test_several_intents_go_in_their_order():
-    world = World(wishing([buy(1, "SPY"), buy(2, "SPY"), sell(3, "QQQ", limit=1)]), limits=limits())
+    wishes = wishing(None, [buy(1, "SPY"), buy(2, "SPY"), sell(3, "QQQ", limit=1)])
+    world = World(running(wishes, symbols=("SPY", "QQQ")), limits=limits())
     world.take(bar_event(0, "QQQ"))
     assert shown(orders_of(world.bar())) == ["SubmitOrder buy 1", "SubmitOrder buy 2", "SubmitOrder sell 3"]
 
@@ -109,6 +111,13 @@ def test_a_model_hears_only_its_symbols():
     world = World(running(toy(lambda bar: buy(1, bar.symbol)), symbols=("SPY",)))
     assert world.bar("QQQ") == []
     assert len(orders_of(world.bar("SPY"))) == 1
+
+
+def test_a_model_may_want_only_its_symbols_even_if_another_trades_the_one():
+    world = World(running(toy(lambda bar: buy(1, "QQQ")), "spy"), running(toy(lambda bar: None), "qqq", ["QQQ"]))
+    world.take(bar_event(0, "QQQ"))
+    with pytest.raises(ModelError, match=r"returned an intent for 'QQQ', expected one of its symbols: SPY$"):
+        world.take(bar_event(0))
 
 
 def test_the_reference_price_is_the_last_of_bar_quote_and_trade():

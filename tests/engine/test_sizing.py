@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hftd.domain.intents import Intent, buy, protect, sell, target
 from hftd.domain.orders import OrderClass, OrderType
-from tests.engine.engine_world import World, orders_of, shown, toy
+from tests.engine.engine_world import World, orders_of, running, shown, toy
 
 CASH = 10**6
 
@@ -46,9 +46,9 @@ def test_what_is_less_than_a_share_is_dropped():
 
 
 def test_without_a_price_dollars_cannot_be_counted():
-    world = World(toy(lambda bar: buy(symbol="QQQ", dollars=1000)))
+    world = World(running(toy(lambda bar: buy(symbol="QQQ", dollars=1000)), symbols=("SPY", "QQQ")))
     assert shown(world.bar()) == ["SignalDropped buy 0 no_price"]
-    world = World(toy(lambda bar: target("QQQ", equity=-0.5)))
+    world = World(running(toy(lambda bar: target("QQQ", equity=-0.5)), symbols=("SPY", "QQQ")))
     assert shown(world.bar()) == ["SignalDropped sell 0 no_price"]
 
 

@@ -153,6 +153,7 @@ def test_an_ill_typed_default_is_refused():
         checked(Odd, {})
 
 
+SYMBOLS = ("SPY",)
 WANTS = (buy(5, "SPY"), sell(1, "SPY", limit=10), target("SPY", -3), cancel("SPY"))
 
 
@@ -161,29 +162,29 @@ WANTS = (buy(5, "SPY"), sell(1, "SPY", limit=10), target("SPY", -3), cancel("SPY
     [(None, ()), ([], ()), (WANTS[0], WANTS[:1]), (WANTS, WANTS), (list(WANTS), WANTS), (iter(WANTS), WANTS)],
 )
 def test_a_hook_returns_nothing_one_intent_or_several(answer, intents):
-    assert intents_of(answer) == intents
+    assert intents_of(answer, SYMBOLS) == intents
 
 
 @pytest.mark.parametrize("answer", [5, "buy", True, {"buy": 5}, [WANTS[0], None], [[WANTS[0]]], b"", object()])
 def test_nonsense_is_refused(answer):
     with pytest.raises(ModelError, match=r"returned .*; expected nothing, an intent"):
-        intents_of(answer)
+        intents_of(answer, SYMBOLS)
 
 
 def test_a_set_is_refused_because_its_order_is_chance():
     with pytest.raises(ModelError, match="returned a set, whose order is another each time; expected a list"):
-        intents_of(set(WANTS))
+        intents_of(set(WANTS), SYMBOLS)
 
 
 def test_an_endless_answer_is_refused():
     with pytest.raises(ModelError, match=f"more than {MAX_INTENTS} intents"):
-        intents_of(itertools.repeat(WANTS[0]))
+        intents_of(itertools.repeat(WANTS[0]), SYMBOLS)
 
 
 def test_hooks_are_all_the_hooks_and_do_nothing_by_default():
     assert set(HOOKS) == {name for name in dir(Model) if name.startswith("on_")}
     model = build(Model, {})
-    assert [intents_of(getattr(model, hook)(None)) for hook in HOOKS] == [()] * len(HOOKS)
+    assert [intents_of(getattr(model, hook)(None), SYMBOLS) for hook in HOOKS] == [()] * len(HOOKS)
 
 
 def test_only_a_hook_of_its_own_is_an_override():
