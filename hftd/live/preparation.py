@@ -17,7 +17,7 @@ from hftd.domain.session import Session
 from hftd.engine.engine import Engine
 from hftd.engine.state import HookCaller, RunningModel, nobody
 from hftd.engine.tally import Tally
-from hftd.errors import ModelError
+from hftd.errors import BrokerRefused, ModelError, SettingsError
 from hftd.journal import Journal, journal_path
 from hftd.journal.begun import Begun, beginning_of
 from hftd.live.beginning import begun_again, engine_again, note_beginning
@@ -33,6 +33,10 @@ from hftd.live.telling import Telling
 from hftd.live.trader import Trader
 
 log = structlog.get_logger()
+
+
+NOT_IN_THE_PLAN = frozenset({405, 409, 410})
+"""Refusals that only other settings or another plan of the account can cure (`Broker.subscribe`), and no restart."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +100,16 @@ class Preparation:
         return Prepared(trader, keeper, by_hand)
 
     async def _connect(self) -> Account:
-        await self._broker.connect(self._pump.receive)
         plan, symbols = self.plan, self.plan.symbols
-        await self._broker.subscribe(
-            bars=symbols, updated_bars=symbols, statuses=symbols, quotes=plan.quotes, trades=plan.trades
-        )
+        try:
+            await self._broker.connect(self._pump.receive)
+            await self._broker.subscribe(
+                bars=symbols, updated_bars=symbols, statuses=symbols, quotes=plan.quotes, trades=plan.trades
+            )
+        except BrokerRefused as error:
+            if error.code not in NOT_IN_THE_PLAN:
+                raise
+            raise SettingsError(f"the broker: {error}") from error
         return await self._broker.account()
 
     async def _finish_last_session(self, session: Session) -> None:

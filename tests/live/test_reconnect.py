@@ -61,3 +61,12 @@ def test_a_broker_whose_sockets_are_up_and_whose_rest_is_not_is_waited_for(
     ended = home.run("run", "--sessions", 1, "--json", **exchange.broker())
     assert (ended.status, "Traceback" in ended.log) == (0, False), ended
     assert ended.lines("warning: broker.unreachable") and "account.agrees" in ended.events
+
+
+def test_a_feed_that_the_plan_lacks_is_for_its_user_to_mend(home: Home, tmp_path: Path) -> None:
+    tape = write_tape(tmp_path / "tape.csv", [("2019-02-11T14:30:00Z", 100.0, SELL)])
+    exchange = FaultyExchange(home, tape, 3600)
+    exchange.arm(kind="refuse", target="data", code=409, count=10)
+    ended = home.run("run", "--sessions", 1, **exchange.broker())
+    assert (ended.status, "Traceback" in ended.log) == (78, False), ended  # and systemd does not try again
+    assert "set broker.feed to iex" in ended.log.splitlines()[-1]
