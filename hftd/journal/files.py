@@ -73,6 +73,21 @@ def run_id(state: Path) -> str:
     return found
 
 
+def bring_to_disk(journal: Path) -> None:
+    """Have what was committed to an open journal written to the disk itself, and wait for it. Blocks; raises OSError,
+    FileNotFoundError when the journal is not open.
+
+    It is the write-ahead log that is synced: SQLite does it before each checkpoint only (synchronous NORMAL). The file
+    itself is not touched, for closing it again would drop SQLite's locks on it.
+    """
+    for path in (journal.with_name(f"{journal.name}-wal"), journal.parent):  # and that it is there at all
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def _made(file: Path) -> str:
     """A new id, on the disk before it is used, and whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -2,9 +2,9 @@
 
 Durability is a group commit. `append_event` only adds to the current group; `commit` puts the group into the file, and
 `append_commands` does so too. What is in the file survives a kill of the process at any instruction. It is forced to
-the disk at checkpoints and on closing only (synchronous NORMAL): a power failure may cost the last groups, never the
-file. Checkpoints are rare, for the disk takes its time: a session of bars has none before its close. So a driver
-appends events, commits before it asks a model, appends commands, and sends.
+the disk at checkpoints and on closing only (synchronous NORMAL), and by `bring_to_disk` when somebody asks for it: a
+power failure may cost the last groups, never the file. Checkpoints are rare, for the disk takes its time: a session of
+bars has none before its close. So a driver appends events, commits before it asks a model, appends commands, and sends.
 
 A group that cannot be written (the disk is full) is undone as a whole and the StateError says why: the journal is then
 as after the last commit, `sequence` too, and the same events may be appended again once there is room.

@@ -37,6 +37,7 @@ from hftd.live.retention import Retention, Sweeping
 from hftd.live.services import Service, in_thread
 from hftd.live.standing_in import StandIns
 from hftd.live.starting import starting_answers
+from hftd.live.syncing import Syncing
 from hftd.live.systemd import Notifier
 from hftd.live.view import halts_view, number, orders_view, positions_of, positions_view, session_view
 from hftd.model.choice import ChosenModel
@@ -148,7 +149,7 @@ def told_time(clock: Clock, daemon: Daemon) -> Callable[[], int]:
 
 def _services(settings: Settings, state: Path, environment: dict[str, str], clock: Clock) -> list[Service]:
     """What lives beside the trading."""
-    services: list[Service] = [Sweeping()]
+    services: list[Service] = [Sweeping(), Syncing()]
     if settings.report.at_close:
         services.append(ReportAtClose(state))
     if addresses := addresses_of(settings.alerts, environment):
