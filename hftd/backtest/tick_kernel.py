@@ -183,7 +183,7 @@ def player_of(decide: Callable[..., Any]) -> Callable[..., Any]:
                 if shares != 0:
                     if state[ORDER] == NONE:
                         want(account, shares, limit, now)
-                    elif state[CANCEL] == 0:
+                    elif state[CANCEL] == 0 and state[FLAT] == 0:  # what closes everything is not the model's
                         state[CANCEL] = 1
             flush(account, now)
             if bar < bars_end:

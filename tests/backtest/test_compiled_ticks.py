@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.compute as compute
 import pyarrow.parquet as parquet
 import pytest
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import HealthCheck, Phase, assume, example, given, settings
 from hypothesis import strategies as st
 
 from hftd import CompiledTicks
@@ -82,7 +82,10 @@ PARTS = st.sampled_from([None, Decimal("0.05"), Decimal("0.5")])
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate, Phase.target]
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate, Phase.target],
 )
 @given(
     seed=st.integers(0, 2**32),
@@ -97,6 +100,9 @@ PARTS = st.sampled_from([None, Decimal("0.05"), Decimal("0.5")])
     flattens=st.booleans(),
     rate=st.sampled_from([2, 1000]),
     collar=st.sampled_from([None, Decimal("0.004"), Decimal(2)]),
+)
+@example(2972746, False, Queue.FRONT, Constant(1), Decimal("0.5"), 5, 7, 150, 0, True, 1000, None).via(
+    "a model that withdraws what everything is being closed with"
 )
 def test_compiled_ticks_are_the_plain_ones(
     tmp_path_factory: pytest.TempPathFactory,
