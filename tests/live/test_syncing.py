@@ -30,9 +30,9 @@ class Disk:
         if self.problem is not None:
             raise self.problem
 
-    async def until_synced(self, times: int) -> None:
+    async def until_synced(self, name: str, times: int) -> None:
         async with asyncio.timeout(60):
-            while self.synced.count("day.sqlite-wal") < times:  # noqa: ASYNC110 (a thread does it)
+            while self.synced.count(name) < times:  # noqa: ASYNC110 (a thread does it)
                 await asyncio.sleep(0)
 
 
@@ -51,20 +51,21 @@ async def test_the_log_is_synced_after_what_concerns_an_order_and_else_left_alon
     service = Syncing(every_s=0)
     await service.started(daemon)
     await service.session_prepared(trader)
-    await disk.until_synced(1)
+    folder = tmp_path.name  # synced after the log, so with it one pass is over
+    await disk.until_synced(folder, 1)
     service.stepped(bar_event(0), [])
     for _ in range(100):
         await asyncio.sleep(0)
-    assert disk.synced == ["day.sqlite-wal", tmp_path.name]
+    assert disk.synced == ["day.sqlite-wal", folder]
     service.stepped(bar_event(1), COMMANDS)
-    await disk.until_synced(2)
+    await disk.until_synced(folder, 2)
     journal.append_event(Remark(OPEN_NS, "said", ""), OPEN_NS, "test")
     journal.commit()  # it has kept its locks
     with capture_logs() as told:
         disk.problem = OSError(5, "Input/output error")
         for times in (3, 4):
             service.stepped(bar_event(2), COMMANDS)
-            await disk.until_synced(times)
+            await disk.until_synced("day.sqlite-wal", times)
         await service.stopped()
     journal.close()
     assert [line["event"] for line in told] == ["journal.unsynced"]
