@@ -72,6 +72,7 @@ def _cards(report: Report) -> str:
         ("closed trades won", shown.percent(figures.win_rate), ""),
         ("orders filled", f"{execution.filled:,} of {execution.orders:,}", ""),
         ("slippage", shown.basis_points(execution.slippage_bps), ""),
+        *([("fees", shown.dollars(report.fees), "")] if report.fees else []),
         ("equity", shown.dollars(report.equity), ""),
         ("position", shown.standing(report), ""),
     )

@@ -89,7 +89,8 @@ class Health(Struct, frozen=True):
 
 class Report(Struct, frozen=True):
     """`missing` are sentences on what could not be told. `refusals` are orders refused, by the limit; `drops` signals
-    that became no order, by the cause; `problems` the broker's rejections, by its sentence."""
+    that became no order, by the cause; `problems` the broker's rejections, by its sentence. `fees` are dollars that all
+    together paid: the parts of single models are without them."""
 
     title: str
     days: list[str]
@@ -110,6 +111,7 @@ class Report(Struct, frozen=True):
     orders: list[OrderRow]
     missing: list[str]
     shadows: list[ShadowRow] = []
+    fees: float = 0.0
 
     @property
     def together(self) -> ModelPart:
@@ -145,6 +147,7 @@ def report_of(stories: Sequence[SessionStory], missing: Iterable[str] = (), titl
         orders=[_row(order) for story in stories for order in story.orders.values()],
         missing=list(missing),
         shadows=_shadows(stories),
+        fees=float(sum(story.engine.fees for story in stories)),
     )
 
 

@@ -221,6 +221,9 @@ class SessionStory:
         self.adopted.append(Handover(here, event.time_ns, NOBODY, taker, event.symbol, quantity, price))
         self._on_incident(event, source, now_ns)
 
+    def _on_fees(self, _event: events.FeesCharged, _source: str, _now_ns: int) -> None:
+        self._is_news = True
+
     def _on_swapped(self, event: events.ModelSwapped, source: str, now_ns: int) -> None:
         came = Participant(event.name, event.fingerprint, event.symbols, event.parameters)
         self.participants[came.who] = came
@@ -400,6 +403,7 @@ _EVENTS: dict[type, Callable[[SessionStory, Any, str, int], None]] = {
     **dict.fromkeys(_INCIDENTS, SessionStory._on_incident),
     events.ModelSwapped: SessionStory._on_swapped,
     events.PositionAdopted: SessionStory._on_adopted,
+    events.FeesCharged: SessionStory._on_fees,
 }
 
 _COMMANDS: dict[type, Callable[[SessionStory, Any, int], None]] = {

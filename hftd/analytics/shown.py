@@ -170,6 +170,7 @@ def summary(report: Report) -> str:
         f"{execution.orders:,} orders",
         f"{execution.filled + execution.partly_filled:,} filled",
         standing(report),
+        *([f"fees {dollars(report.fees)}"] if report.fees else []),
         *([f"{halts} halts"] if (halts := report.health.counts.get("halts", 0)) else []),
         *([f"{sum(report.refusals.values())} refused by risk"] if report.refusals else []),
     ]

@@ -45,8 +45,9 @@ class Worths:
 
     @property
     def equity(self) -> float:
-        """Of all slots, and what the account began with."""
-        return float(self._engine.cash_at_start) + sum(map(self.of, self._engine.models.values()))
+        """Of all slots, and what the account began with, less fees."""
+        account = float(self._engine.cash_at_start - self._engine.fees)
+        return account + sum(map(self.of, self._engine.models.values()))
 
     def gross(self, *slots: RunningModel) -> float:
         """Dollars in what these hold together, long and short added."""

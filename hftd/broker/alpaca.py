@@ -26,6 +26,7 @@ from hftd.broker.wire_account import (
     WireAccount,
     WireAsset,
     WireClock,
+    WireFee,
     WirePosition,
     account_of,
     asset_of,
@@ -38,12 +39,13 @@ from hftd.broker.wire_account import (
 from hftd.broker.wire_trading import WireOrder, broker_order_of, submitted_ns
 from hftd.clock import wall_ns
 from hftd.domain.account import Account, BrokerClock, Position
-from hftd.domain.convert import datetime_of
+from hftd.domain.convert import datetime_of, rfc3339_of
 from hftd.domain.market import Bar
 from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderRequest
 from hftd.errors import BrokerRefused
 
 ORDERS_A_PAGE = 500
+ACTIVITIES_A_PAGE = 100
 BARS_A_PAGE = 10_000
 KEEP_ALIVE_S = 55.0
 """An idle connection is kept this long, so that the order after a minute's bar needs no new handshake; servers commonly
@@ -150,6 +152,21 @@ class AlpacaBroker:
         what = "list the positions"
         content = await self._library.trading(what, lambda client: client.get_all_positions())
         return understood(what, content, list[WirePosition], lambda wires: [position_of(wire) for wire in wires])
+
+    async def fees(self, after_ns: int) -> Decimal:
+        wanted: dict[str, Any] = {"after": rfc3339_of(after_ns), "direction": "asc", "page_size": ACTIVITIES_A_PAGE}
+        charged = Decimal(0)
+        for _ in range(PAGES_MAX):
+            page = await self._fees_page(wanted)
+            charged -= sum((line.net_amount for line in page), Decimal(0))
+            if len(page) < ACTIVITIES_A_PAGE:
+                break
+            wanted["page_token"] = page[-1].id
+        return charged
+
+    async def _fees_page(self, wanted: dict[str, Any]) -> list[WireFee]:
+        what, path = "list the fees", "/account/activities/FEE"
+        return read(what, await self._library.trading(what, lambda client: client.get(path, wanted)), list[WireFee])
 
     async def asset(self, symbol: str) -> Asset | None:
         what = f"show the asset {symbol}"

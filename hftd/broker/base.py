@@ -220,6 +220,10 @@ class Broker(Protocol):
         """What the account holds: signed shares, negative when short."""
         ...
 
+    async def fees(self, after_ns: int) -> Decimal:
+        """Dollars that the account was charged for trading, by its statement, after `after_ns`."""
+        ...
+
     async def orders(self, status: OrdersAsked = OrdersAsked.OPEN, after_ns: int | None = None) -> list[BrokerOrder]:
         """All orders, every page, oldest first; only those submitted after `after_ns` if given."""
         ...

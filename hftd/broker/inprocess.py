@@ -28,10 +28,11 @@ from hftd.domain.convert import MINUTE_NS
 from hftd.domain.market import Bar, MarketData, Quote, Trade
 from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderRequest, ReportKind
 from hftd.exchange.market.course import Course
+from hftd.exchange.venue.accounts import ActivityType
 from hftd.exchange.venue.assets import listed
 from hftd.exchange.venue.happenings import Happening, OrderChanged
 from hftd.exchange.venue.orders import Changes, Order
-from hftd.exchange.venue.queries import OrderFilter, Status
+from hftd.exchange.venue.queries import ActivityFilter, OrderFilter, Status
 from hftd.exchange.venue.refusals import Refusal
 from hftd.exchange.venue.translate import broker_order_of, first_word, new_order_of, report_of
 
@@ -197,6 +198,11 @@ class InProcessBroker:
     async def positions(self) -> list[Position]:
         held = self.venue.positions(self.account_id)
         return [Position(position.symbol, position.quantity, position.average_entry_price) for position in held]
+
+    async def fees(self, after_ns: int) -> Decimal:
+        wanted = ActivityFilter(types=frozenset({ActivityType.FEE}), after_ns=after_ns, page_size=None)
+        lines = self.venue.activities(self.account_id, wanted)
+        return -sum((line.net_amount or Decimal(0) for line in lines), Decimal(0))
 
     async def orders(self, status: OrdersAsked = OrdersAsked.OPEN, after_ns: int | None = None) -> list[BrokerOrder]:
         wanted = OrderFilter(status=Status(status.value), limit=maxsize, after_ns=after_ns, ascending=True)

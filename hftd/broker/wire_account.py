@@ -46,6 +46,13 @@ class WirePosition(Struct):
     side: str = ""
 
 
+class WireFee(Struct):
+    """A line of the account's statement: `net_amount` is negative when it was taken."""
+
+    id: str
+    net_amount: Decimal
+
+
 class WireAsset(Struct):
     symbol: str
     name: str | None = ""

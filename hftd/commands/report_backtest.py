@@ -73,6 +73,7 @@ def _report(result: Result, missing: list[str]) -> Report:
         ),
         orders=list(_orders(tables, summary["model"])) if {"orders", "equity"} <= tables.keys() else [],
         missing=missing,
+        fees=float(summary.get("fees", 0)),
     )
 
 

@@ -117,6 +117,14 @@ class PositionAdopted(Struct, frozen=True, tag_field="kind", tag="position.adopt
     price: Decimal
 
 
+class FeesCharged(Struct, frozen=True, tag_field="kind", tag="fees.charged"):
+    """Dollars that the broker has taken for trading in this session, beyond those told of before. Reports of fills do
+    not tell of them: they are asked for when the session is over, so that no decision in it knows them."""
+
+    time_ns: int
+    amount: Decimal
+
+
 class SessionOpened(Struct, frozen=True, tag_field="kind", tag="session.opened"):
     """The market is open, by the calendar and by the broker."""
 
@@ -259,6 +267,7 @@ Event = (
     | OrderReported
     | PortfolioCarried
     | PositionAdopted
+    | FeesCharged
     | SessionOpened
     | SessionClosed
     | TimerFired

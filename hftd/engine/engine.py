@@ -74,6 +74,7 @@ class Engine(SessionState):
             events.OrderReported: self._on_report,
             events.PortfolioCarried: self._on_carried,
             events.PositionAdopted: self._on_adopted,
+            events.FeesCharged: self._on_fees,
             events.SessionOpened: self._on_opened,
             events.SessionClosed: self._on_closed,
             events.TimerFired: self._on_timer,
@@ -243,7 +244,7 @@ class Engine(SessionState):
     # -- session -------------------------------------------------------------------------------------------------
 
     def _on_carried(self, event: events.PortfolioCarried) -> None:
-        self.cash_at_start = event.cash
+        self.began_ns, self.cash_at_start = event.time_ns, event.cash
         self.prices.update(event.prices)
         for carried in event.positions:
             self._carry(carried)
@@ -274,6 +275,10 @@ class Engine(SessionState):
         self.prices.setdefault(event.symbol, float(event.price))
         self.note_held(event.symbol)
         self._judge.is_settled = False
+
+    def _on_fees(self, event: events.FeesCharged) -> None:
+        """They are the account's: limits and models reckon without them, as they do all day."""
+        self.fees += event.amount
 
     def _on_opened(self, event: events.SessionOpened) -> None:
         self.is_open = True

@@ -25,6 +25,7 @@ from hftd.engine.timers import Timers
 
 class SessionState:
     """The picture that all parts of an engine share; `sequence` and `time_ns` are those of the event being stepped.
+    `began_ns` is when the session was begun, `fees` dollars taken for trading since.
 
     `working` orders were sent, `waiting` ones not yet. `out` are the commands of this step so far, `made` counts the
     orders made in it, and `is_crossing` says that models are being told of what was crossed inside. While `following`
@@ -52,7 +53,9 @@ class SessionState:
         self.past: list[Bar] = []
         self.sequence = 0
         self.time_ns = 0
+        self.began_ns = 0
         self.cash_at_start = ZERO
+        self.fees = ZERO
         self.equity_at_start = ZERO
         self.prices: dict[str, float] = {}
         self.quotes: dict[str, Quote] = {}
@@ -155,8 +158,9 @@ class SessionState:
 
     @property
     def cash(self) -> Decimal:
-        """Dollars: what the session began with, and what this session's fills brought or took."""
-        return self.cash_at_start + sum((running.portfolio.cash_flow for running in self.models.values()), ZERO)
+        """Dollars: what the session began with, what its fills brought or took, and less the fees that were told of."""
+        flows = sum((running.portfolio.cash_flow for running in self.models.values()), ZERO)
+        return self.cash_at_start + flows - self.fees
 
     @property
     def profit(self) -> Decimal:

@@ -11,6 +11,7 @@ from hftd.domain.convert import decimal_of
 from hftd.domain.events import (
     BarReceived,
     Event,
+    FeesCharged,
     OrderReported,
     PortfolioCarried,
     PrintQuarantined,
@@ -24,9 +25,9 @@ FILLS = (ReportKind.FILL, ReportKind.PARTIAL_FILL)
 
 @dataclass(slots=True)
 class Tally:
-    """Counts over any number of sessions. `slippage` is dollars lost (positive) against the price at the decision. Bars
-    that were shown to warm up, before a session opened, are no bars of it; what a shadow decides on paper is no signal,
-    nor is it an order or a refused one."""
+    """Counts over any number of sessions. `slippage` is dollars lost (positive) against the price at the decision, and
+    `fees` dollars that the broker took. Bars that were shown to warm up, before a session opened, are no bars of it;
+    what a shadow decides on paper is no signal, nor is it an order or a refused one."""
 
     sessions: int = 0
     bars: int = 0
@@ -39,6 +40,7 @@ class Tally:
     refused: int = 0
     rejected: int = 0
     slippage: Decimal = Decimal(0)
+    fees: Decimal = Decimal(0)
     _sent: dict[str, SubmitOrder] = field(default_factory=dict)
     _executions: set[str] = field(default_factory=set)
     _exits: set[str] = field(default_factory=set)
@@ -68,6 +70,8 @@ class Tally:
                 self._closed = session.day
             case OrderReported():
                 self._add_report(event)
+            case FeesCharged(amount=amount):
+                self.fees += amount
         for command in commands:
             self.add_command(command)
 

@@ -8,10 +8,10 @@ import structlog
 from hftd.broker.base import Broker, Feed, FeedState
 from hftd.clock import Clock
 from hftd.domain.convert import MINUTE_NS, cents, text_of
-from hftd.domain.events import TradingHalted
+from hftd.domain.events import FeesCharged, TradingHalted
 from hftd.domain.orders import OrderStatus
 from hftd.errors import UNANSWERED
-from hftd.live.catching_up import CatchUp
+from hftd.live.catching_up import SOURCE, CatchUp
 from hftd.live.trader import Trader
 
 log = structlog.get_logger()
@@ -66,6 +66,18 @@ class Audit:
         except UNANSWERED as error:
             log.warning("broker.unreachable", asked="orders", error=str(error))
 
+    async def _book_fees(self, trader: Trader) -> None:
+        """Take in what the broker took for trading since the session began, as far as it was not told of before. One
+        that takes it the day after has none to tell, and the next session begins with less cash."""
+        engine = trader.engine
+        try:
+            untold = await self._broker.fees(engine.began_ns) - engine.fees
+        except UNANSWERED as error:
+            log.warning("fees.unasked", error=str(error))
+            return
+        if untold:
+            trader.take(FeesCharged(self._clock.now_ns(), untold), SOURCE)
+
     async def compare_account(self, trader: Trader, by_hand: Mapping[str, Decimal]) -> None:
         """Hold our ledger against the broker's, but for the shares that were made by hand."""
         engine = trader.engine
@@ -74,6 +86,8 @@ class Audit:
         except UNANSWERED as error:
             log.warning("account.unchecked", error=str(error))
             return
+        if account.cash != engine.cash:
+            await self._book_fees(trader)
         held = {position.symbol: position.quantity - by_hand.get(position.symbol, 0) for position in positions}
         theirs = {symbol: quantity for symbol, quantity in held.items() if symbol in self._symbols and quantity}
         if theirs == engine.positions and account.cash == engine.cash:

@@ -302,6 +302,7 @@ def summary_of(outcome: Outcome) -> dict[str, Any]:
         "cash": None if outcome.cash is None else number(outcome.cash),
         "equity": None if outcome.equity is None else number(outcome.equity),
         "pnl": number(outcome.profit),
+        "fees": number(outcome.tally.fees),
         "slippage": number(outcome.tally.slippage),
     }
 
@@ -320,6 +321,7 @@ def summary_text(outcome: Outcome) -> str:
         ("cash", _asked(outcome.cash)),
         ("equity", _asked(outcome.equity)),
         ("P&L", f"{cents(outcome.profit):+,}"),
+        *([("fees", f"{cents(tally.fees):,}")] if tally.fees else []),
         ("slippage", f"{cents(tally.slippage):,}"),
     ]
     return "\n".join(f"{name:10} {value}" for name, value in rows)

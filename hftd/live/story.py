@@ -109,6 +109,10 @@ class Story:
         quantity, price = text_of(event.quantity), text_of(event.price)
         log.warning("position.adopted", model=event.model_id, symbol=event.symbol, quantity=quantity, price=price)
 
+    def _fees(self, event: events.FeesCharged) -> None:
+        engine = self._engine
+        log.info("fees.charged", amount=text_of(event.amount), cash=money(engine.cash), pnl=signed_money(engine.profit))
+
     def _timer(self, event: events.TimerFired) -> None:
         if event.model_id:
             log.debug("timer.fired", name=event.name, model=event.model_id)
@@ -291,6 +295,7 @@ _EVENTS: dict[type, Callable[[Story, Any], None]] = {
     events.OrderReported: Story._report,
     events.PortfolioCarried: Story._carried,
     events.PositionAdopted: Story._adopted,
+    events.FeesCharged: Story._fees,
     events.SessionOpened: Story._opened,
     events.SessionClosed: Story._closed,
     events.TimerFired: Story._timer,

@@ -22,6 +22,8 @@ from hftd.engine.risk import Limits
 from hftd.engine.state import RunningModel
 from hftd.exchange.market.course import make_course
 from hftd.exchange.market.random_walk import RandomMarket
+from hftd.exchange.venue.fees import SCHEDULES, Fees
+from hftd.exchange.venue.settings import VenueSettings
 from hftd.journal import Journal, journal_path
 from hftd.live.daemon import Daemon, Outcome, Plan
 from hftd.live.recovery import Step, steps_of
@@ -137,12 +139,14 @@ class Walk(Journals):
         really: Sequence[Session] | None = None,
         flatten_minutes: int | None = 5,
         parameters: dict[str, Any] | None = None,
+        fees: Fees = Fees.NONE,
     ) -> None:
         super().__init__(state)
         self.calendar = Calendar()
         self.clock = ManualClock(at(start))
         exchange_calendar = self.calendar if really is None else Timetable(really)
-        self.course = make_course(exchange_calendar, RandomMarket(("SPY",), seed=1), self.clock.now_ns())
+        venue = VenueSettings(fees=SCHEDULES[fees])
+        self.course = make_course(exchange_calendar, RandomMarket(("SPY",), seed=1), self.clock.now_ns(), venue)
         self.broker = InProcessBroker(self.clock, self.course, CASH)
         self.plan = make_plan(state, flatten_minutes, parameters or BUSY)
         self.services: list[Service] = []

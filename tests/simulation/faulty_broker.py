@@ -247,6 +247,9 @@ class FaultyBroker:
     async def positions(self) -> list[Position]:
         return await self._requested(self._inner.positions)
 
+    async def fees(self, after_ns: int) -> Decimal:
+        return await self._requested(lambda: self._inner.fees(after_ns))
+
     async def orders(self, status: OrdersAsked = OrdersAsked.OPEN, after_ns: int | None = None) -> list[BrokerOrder]:
         return await self._requested(lambda: self._inner.orders(status, after_ns))
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 from alpaca_inbox import Inbox
 
 from hftd.broker.base import OrdersAsked
+from hftd.domain.convert import SECOND_NS
 from hftd.domain.orders import ExecutionReport, OrderRequest, OrderStatus, OrderType, ReportKind, Side
 
 ACKNOWLEDGED = {ReportKind.PENDING_NEW, ReportKind.ACCEPTED, ReportKind.NEW, ReportKind.HELD}
@@ -54,6 +55,18 @@ class BrokerContract:
             order = await broker.order("contract-1")
             assert (order.status, order.filled_quantity) == (OrderStatus.FILLED, 5)
             assert [(held.symbol, held.quantity) for held in await broker.positions()] == [("SPY", 5)]
+
+    async def test_what_fills_cost_beside_their_price_is_told_from_a_moment_on(self, tmp_path):
+        async with self.at(tmp_path) as (broker, told):
+            before = await broker.account()
+            submitted_ns = (await broker.submit(bought("contract-1"))).time_ns
+            await broker.submit(bought("contract-2", 3))
+            (fill, *_) = await told(ReportKind.FILL)
+            orders = [await broker.order(name) for name in ("contract-1", "contract-2")]
+            paid = sum(order.filled_quantity * order.filled_average_price for order in orders)
+            charged = before.cash - paid - (await broker.account()).cash
+            assert await broker.fees(submitted_ns - SECOND_NS) == charged >= 0
+            assert await broker.fees(fill.time_ns + SECOND_NS) == 0
 
     async def test_an_order_of_one_name_is_one_order_however_often_it_is_sent(self, tmp_path):
         async with self.at(tmp_path) as (broker, _):
