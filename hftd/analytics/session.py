@@ -386,7 +386,7 @@ _INCIDENTS: dict[type, Callable[[Any], str]] = {
     events.TradingHalted: lambda event: _because(event.rule, event.reason),
     events.TradingResumed: lambda event: _because(event.rule, event.reason),
     events.SymbolHalted: lambda event: f"{event.symbol}: {_because(event.rule, event.reason)}",
-    events.SymbolResumed: lambda event: event.symbol,
+    events.SymbolResumed: lambda event: _because(event.symbol, event.reason),
     events.PositionAdopted: lambda event: f"{event.model_id}: {event.quantity} {event.symbol} at {event.price}",
     events.PrintQuarantined: lambda event: f"{event.symbol}: {event.reason}: {event.prices}",
     events.ModelFaulted: lambda event: f"{event.model_id}: {event.error}",

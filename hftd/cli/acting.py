@@ -28,10 +28,13 @@ def halt(
 
 def resume(
     reason: Annotated[str, typer.Argument(metavar="[REASON]", help="Kept in the journal")] = "",
+    symbol: Annotated[
+        str, typer.Option(metavar="SYMBOL", help="End the halt of this symbol alone, such as for a split that was none")
+    ] = "",
     state: StateOption = None,
     json: JsonOption = False,
 ) -> None:
-    """End every halt that a person may end; exit status 1 if any is still in force.
+    """End every halt that a person may end, but those of symbols; exit status 1 if any is still in force.
 
     Example: hftd resume
     """
@@ -39,7 +42,7 @@ def resume(
     from hftd.commands.halt import resume as resume_daemon
     from hftd.commands.text import as_json
 
-    told = resume_daemon(state, os.environ, reason)
+    told = resume_daemon(state, os.environ, reason, symbol)
     print(as_json(told) if json else halting_text(told))
     raise typer.Exit(1 if told["halts"] else 0)
 

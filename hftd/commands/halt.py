@@ -17,9 +17,10 @@ def halt(state: Path | None, environment: Mapping[str, str], reason: str, *, fla
     return _asked(state, environment, "halt", reason=reason, flatten=flatten)
 
 
-def resume(state: Path | None, environment: Mapping[str, str], reason: str) -> Answer:
-    """End the halts that a person may end; those, and what is still in force. Raises StateError when none runs."""
-    return _asked(state, environment, "resume", reason=reason)
+def resume(state: Path | None, environment: Mapping[str, str], reason: str, symbol: str = "") -> Answer:
+    """End the halts that a person may end, or the one of `symbol`; those, and what is still in force. Raises StateError
+    when no daemon runs, or the symbol is not halted."""
+    return _asked(state, environment, "resume", reason=reason, **({"symbol": symbol} if symbol else {}))
 
 
 def _asked(state: Path | None, environment: Mapping[str, str], what: str, **arguments: Any) -> Answer:

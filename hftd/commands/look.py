@@ -69,6 +69,10 @@ def status_text(status: Row) -> str:
             for running in session["models"]
             if running["paused"]
         ]
+        lines += [
+            f"halted in {symbol}: {reason}; ends with the session, or by hftd resume --symbol {symbol}"
+            for symbol, reason in session.get("halted_symbols", {}).items()
+        ]
         lines += [_shadow_text(shadow) for shadow in session["shadows"]]
         held = ", ".join(f"{symbol} {quantity:+}" for symbol, quantity in session["position"].items()) or "flat"
         money = f"cash {_dollars(session['cash'])}, P&L {cents(decimal_of(session['pnl'])):+,}"

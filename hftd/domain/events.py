@@ -173,11 +173,12 @@ class SymbolHalted(Struct, frozen=True, tag_field="kind", tag="symbol.halted"):
     reason: str
 
 
-class SymbolResumed(Struct, frozen=True, tag_field="kind", tag="symbol.resumed"):
-    """Trading in a halted symbol goes on."""
+class SymbolResumed(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="symbol.resumed"):
+    """Trading in a halted symbol goes on: the exchange says so or, for a `reason` of his own, a person."""
 
     time_ns: int
     symbol: str
+    reason: str = ""
 
 
 class PrintQuarantined(Struct, frozen=True, tag_field="kind", tag="print.quarantined"):

@@ -387,6 +387,11 @@ class Daemon:
         self._pump.inbox.wake()
         return lifted
 
+    def resume_symbol(self, symbol: str, reason: str) -> None:
+        """End the halt of one symbol. Raises StateError when it is not halted."""
+        self._standing.resume_symbol(symbol, reason)
+        self._pump.inbox.wake()
+
     def _outcome(self) -> Outcome:
         positions, cash, equity = self._closing or (self._standing.carried.shares, None, None)
         return Outcome(self.tally, positions, cash, equity, sum(self._profits.values(), Decimal(0)))

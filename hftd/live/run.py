@@ -250,7 +250,10 @@ def _answers(daemon: Daemon, settings: Settings, connection: Connection, tail: l
         daemon.halt(str(reason), flatten=bool(flatten))
         return halting()
 
-    def resume(reason: str = "") -> dict[str, Any]:
+    def resume(reason: str = "", symbol: str = "") -> dict[str, Any]:
+        if symbol:
+            daemon.resume_symbol(str(symbol), str(reason))
+            return {"resumed": [str(symbol)], **halting()}
         return {"resumed": [halt.rule for halt in daemon.resume(str(reason))], **halting()}
 
     def halting() -> dict[str, Any]:

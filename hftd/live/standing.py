@@ -4,14 +4,16 @@ from collections.abc import Callable
 
 from hftd.calendar import Calendar
 from hftd.clock import Clock
-from hftd.domain.events import Halt, TradingHalted, TradingResumed
+from hftd.domain.events import Halt, SymbolResumed, TradingHalted, TradingResumed
 from hftd.engine.carried import Carried, carried_of
 from hftd.engine.halts import MANUAL, Halts
+from hftd.errors import StateError
 from hftd.live.plan import Plan
 from hftd.live.recovery import carried_at_last, journal_between_sessions
 from hftd.live.trader import Trader
 
 Asked = TradingHalted | TradingResumed
+BY_HAND = "by hand"
 CONTROL = "control"
 """Where in the journal it comes from what a person asks for."""
 
@@ -69,6 +71,15 @@ class Standing:
         if ended:
             self._take(TradingResumed(self._clock.now_ns(), reason))
         return ended
+
+    def resume_symbol(self, symbol: str, reason: str) -> None:
+        """End the halt of one symbol, whoever halted it. Raises StateError when it is not halted."""
+        trader = self.journaling
+        halted = trader.engine.halted_symbols if trader else {}
+        if trader is None or symbol not in halted:
+            others = f"; halted are: {', '.join(halted)}" if halted else ", and no other symbol is"
+            raise StateError(f"{symbol} is not halted{others}")
+        trader.take(SymbolResumed(self._clock.now_ns(), symbol, reason or BY_HAND), CONTROL)
 
     def _take(self, event: Asked) -> None:
         """Journal and step what a person asked for: in the session going on, or at the end of the last one."""

@@ -131,7 +131,7 @@ class Story:
         log.error("symbol.halted", symbol=event.symbol, rule=event.rule, reason=event.reason)
 
     def _symbol_resumed(self, event: events.SymbolResumed) -> None:
-        log.info("symbol.resumed", symbol=event.symbol)
+        log.info("symbol.resumed", symbol=event.symbol, **_because(event.reason))
 
     def _corrected(self, event: events.BarCorrected) -> None:
         bar = event.bar

@@ -25,6 +25,7 @@ def session_view(engine: Engine) -> dict[str, Any]:
         "time": rfc3339_of(engine.time_ns),
         "events": engine.sequence,
         "halted": engine.halted,
+        "halted_symbols": dict(engine.halted_symbols),
         "models": [
             {"model": running.model_id, "fingerprint": running.fingerprint[:12], "paused": running.paused}
             for running in engine.models.values()

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from hftd.commands.look import status_text
 from hftd.domain.commands import OrderRefused, SubmitOrder, TradingStopped
-from hftd.domain.events import PortfolioCarried, TradingHalted, TradingResumed
+from hftd.domain.events import PortfolioCarried, SymbolHalted, SymbolResumed, TradingHalted, TradingResumed
+from hftd.errors import StateError
 from hftd.live.control import ask
 from hftd.live.daemon import Daemon
+from hftd.live.view import session_view
 from tests.live.walking import Walk, at
 from tests.running import ExchangeProcess, Home, signed_quantity, write_tape
 
@@ -54,6 +57,48 @@ def submitted(walk: Walk, day: str) -> list[int]:
 
 def buying(tmp_path: Path, start: str) -> Walk:
     return Walk(tmp_path, start, flatten_minutes=None, parameters=BUYING)
+
+
+# One symbol ------------------------------------------------------------------------------------------------------
+
+
+def seem_split(daemon: Daemon) -> None:
+    event = SymbolHalted(at(f"{FIRST} 10:00"), "SPY", "split", "it looks like a split, 2 for 1")
+    daemon.trader.take(event, "test")
+
+
+async def test_the_halt_of_a_symbol_is_told_and_ended_by_hand_alone(tmp_path: Path) -> None:
+    walk, told = buying(tmp_path, f"{FIRST} 09:00"), list[str]()
+
+    def look(daemon: Daemon) -> None:
+        session = session_view(daemon.trader.engine)
+        told.append(status_text({"running": False, "session": session}))
+
+    def resume_all(daemon: Daemon) -> None:
+        assert resume(daemon) == []
+        look(daemon)
+
+    def resume_it(daemon: Daemon) -> None:
+        with pytest.raises(StateError, match="QQQ is not halted; halted are: SPY"):
+            daemon.resume_symbol("QQQ", "")
+        daemon.resume_symbol("SPY", "there was none")
+        look(daemon)
+        with pytest.raises(StateError, match="SPY is not halted, and no other symbol is"):
+            daemon.resume_symbol("SPY", "")
+
+    await lived(
+        walk,
+        (f"{FIRST} 10:00", seem_split),
+        (f"{FIRST} 10:30", resume_all),
+        (f"{FIRST} 11:00", resume_it),
+        (f"{FIRST} 12:00", no_act),
+    )
+    sent = submitted(walk, FIRST)
+    assert not any(at(f"{FIRST} 10:00") < time_ns <= at(f"{FIRST} 11:00") for time_ns in sent)
+    assert any(time_ns > at(f"{FIRST} 11:00") for time_ns in sent)
+    assert [event.reason for event in walk.events(FIRST, SymbolResumed)] == ["there was none"]
+    line = "halted in SPY: it looks like a split, 2 for 1; ends with the session, or by hftd resume --symbol SPY"
+    assert [line in text for text in told] == [True, False]
 
 
 # Nights and restarts -------------------------------------------------------------------------------------------------
@@ -205,6 +250,8 @@ def test_a_daemon_is_halted_flattened_killed_and_resumed(home: Home, tape: Path)
     assert (resumed.status, resumed.out) == (0, "resumed: manual\n")
     again.wait_for("order.submitted")
     assert home.run("resume").out == "nothing was resumed\n"
+    ended = home.run("resume", "--symbol", "QQQ", "no split")
+    assert (ended.status, ended.log) == (1, "hftd: the daemon answered: QQQ is not halted, and no other symbol is\n")
     problem = ask_in_vain(home)
     assert "unfit arguments" in problem and "loudly" in problem
     ended = again.end()
