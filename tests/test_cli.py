@@ -6,6 +6,8 @@ import shutil
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -87,6 +89,30 @@ def test_the_exchange_alone_ends_in_order(home: Home, number: int) -> None:
     ended = exchange.running.end(number)
     assert ended.status == 0 and "exchange.stopped" in ended.events
     assert len(ended.out.splitlines()) == 1
+
+
+INTERRUPTING = """
+import os, runpy, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == {name!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+sys.argv = ["hftd", "settings", "--all"]
+runpy.run_module("hftd", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize("name", ["hftd.cli", "typer", "hftd.errors", "hftd.cli.service", "hftd.settings"])
+def test_interrupted_while_it_imports_it_ends_as_quietly_as_later(place: Home, name: str) -> None:
+    """However early: what was imported so far leaves no traceback."""
+    script, environment = INTERRUPTING.format(name=name), place.environment()
+    ran = subprocess.run(
+        [sys.executable, "-c", script], env=environment, cwd=place.folder, capture_output=True, text=True
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "")
 
 
 # Mistakes: arguments, environment, exit status, what the last line says --------------------------------------------
