@@ -246,6 +246,40 @@ def test_a_bare_word_replaces_a_section_and_a_section_extends_a_bare_word(write)
     assert (grown.broker.name, grown.broker.feed) == ("alpaca", "sip")
 
 
+def test_a_section_with_nothing_but_comments_has_its_defaults(write):
+    sections = [name for name, field in Settings.model_fields.items() if isinstance(field.default_factory, type)]
+    assert {"risk", "broker", "exchange", "web"} <= set(sections)
+    empty = "".join(f"{name}:\n  # something: 1\n" for name in sections)
+    least = load_settings(write("symbols: [SPY]\nmodel:\n  name: quiet\n  parameters:\n    # quantity: 1\n  risk:\n"))
+    settings = load_settings(write(f"symbols: [SPY]\nmodel: quiet\n{empty}"))
+    assert settings.model_dump(exclude={"model"}) == least.model_dump(exclude={"model"})
+    assert (least.model.parameters, least.model_limits) == ({}, {"quiet": {}})
+    above = load_settings(write(f"{LEAST}risk:\n"), {"HFTD_RISK__MAX_POSITION": "7"})
+    assert above.risk.max_position == 7
+    below = {"HFTD_RISK": ""}
+    assert refusal(write(f"{LEAST}risk: {{max_position: 7}}\n"), below)[0].startswith("HFTD_RISK: risk: found nothing")
+    assert refusal(write("symbols: [SPY]\nmodel:\n"))[0].startswith("settings.yaml: model: missing")
+    assert refusal(write(f"{LEAST}late_after_s:\n"))[0].startswith("settings.yaml:3: late_after_s: found nothing")
+
+
+def test_bare_words_in_a_list_of_models_are_their_names(write):
+    settings = load_settings(write("symbols: [SPY]\nmodels:\n- one\n- {name: two, shadow: true}\n- three\n"))
+    assert [(model.name, model.where.split("/")[-1]) for model in settings.chosen_models] == [
+        ("one", "settings.yaml:3"),
+        ("two", "settings.yaml:4"),
+        ("three", "settings.yaml:5"),
+    ]
+    assert settings.shadows == {"two"}
+    given = load_settings(write("symbols: [SPY]\n"), {"HFTD_MODELS": "[one, two]"})
+    assert [(model.name, model.where) for model in given.chosen_models] == [
+        ("one", "HFTD_MODELS"),
+        ("two", "HFTD_MODELS"),
+    ]
+    assert refusal(write("symbols: [SPY]\nmodels: [one, 5]\n")) == [
+        "settings.yaml:2: models[1]: found 5, expected a group of NAME: VALUE lines"
+    ]
+
+
 def test_time_and_prices_of_another_exchange_are_not_ours_to_set():
     assert refusal(SHIPPED, {"HFTD_BROKER": "alpaca"}, {"exchange.speed": 60.0}) == [
         "command line: exchange.speed is for a simulated exchange that hftd starts itself, but the broker is alpaca"

@@ -168,7 +168,8 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "`settings.yaml` holds what differs from the defaults. `hftd settings --all` shows every value in force and "
+        "`settings.yaml` holds what differs from the defaults; a section with nothing under it has them. "
+        "`hftd settings --all` shows every value in force and "
         "where it came from. An environment variable goes over the file: `HFTD_` and the name in capitals, with two "
         "underscores for each dot (`HFTD_RISK__MAX_POSITION=50`). Options of a command go over both. An unknown name "
         "is refused, with the nearest that there is.",

@@ -19,6 +19,7 @@ from hftd.settings.sources import (
     override_layer,
     resolve_paths,
     spell_out,
+    spell_out_each,
 )
 
 FILE_NAME = "settings.yaml"
@@ -59,6 +60,7 @@ def load_settings(
         layer = merge(layer, resolve_paths(next_layer, base))
     for name in BARE:
         layer = spell_out(layer, name)
+    layer = spell_out_each(layer, "models")
     return _settings(layer, file or Path(FILE_NAME))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from hftd.errors import SettingsError
-from hftd.settings.shape import Place
+from hftd.settings.shape import Place, Settings
 
 PREFIX = "HFTD_"
 NO_SETTINGS = frozenset(
@@ -52,6 +52,17 @@ def spell_out(layer: Layer, name: str) -> Layer:
         return layer
     origins = layer.origins | {(name, "name"): layer.origins[name,]}
     return Layer(layer.values | {name: {"name": word}}, origins, layer.problems)
+
+
+def spell_out_each(layer: Layer, name: str) -> Layer:
+    """The same of each bare word in the list `name`."""
+    items = layer.values.get(name)
+    if not isinstance(items, list):
+        return layer
+    words = {index: word for index, word in enumerate(items) if isinstance(word, str)}
+    origins = {(name, index, "name"): layer.origins.get((name, index), layer.origins[name,]) for index in words}
+    spelled = [{"name": item} if index in words else item for index, item in enumerate(items)]
+    return Layer(layer.values | {name: spelled}, layer.origins | origins, layer.problems)
 
 
 def merge(below: Layer, above: Layer) -> Layer:
@@ -99,6 +110,19 @@ def _scalar(node: yaml.ScalarNode) -> Any:
     return text
 
 
+GROUPS = frozenset(name for name, field in Settings.model_fields.items() if isinstance(field.default_factory, type))
+"""Sections of which nothing has to be given: with nothing but comments under it, one has its defaults."""
+
+
+def _is_group(path: Place) -> bool:
+    match path:
+        case (name,) if name in GROUPS:
+            return True
+        case ("model", "parameters" | "risk") | ("models", int(), "parameters" | "risk"):
+            return True
+    return False
+
+
 DEPTH_MAX = 50
 """Lists and mappings within one another; settings have a handful."""
 
@@ -134,7 +158,8 @@ class _Reader:
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
         assert isinstance(node, yaml.ScalarNode)
-        return _scalar(node)
+        value = _scalar(node)
+        return {} if value is None and _is_group(path) else value
 
     def _mapping(self, node: yaml.MappingNode, path: Place) -> dict[str, Any]:
         values: dict[str, Any] = {}
