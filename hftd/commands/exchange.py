@@ -16,6 +16,7 @@ from hftd.exchange.market.queues import Queue
 from hftd.exchange.server.config import ExchangeConfig
 from hftd.exchange.venue.fees import Fees
 from hftd.live.endings import when_told_to_end
+from hftd.live.exhaustion import tell_exhaustion_once
 from hftd.state import state_path
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def run_exchange_command(config: ExchangeConfig, *, as_json: bool) -> None:
 
     async def until_told_to_stop() -> None:
         stop = asyncio.Event()
+        tell_exhaustion_once(asyncio.get_running_loop())
         when_told_to_end(lambda _: stop.set())
         watched = asyncio.create_task(_feed_watchdog(notifier))
         try:

@@ -29,6 +29,7 @@ from hftd.live.control import ControlServer, socket_path
 from hftd.live.crash_points import arm
 from hftd.live.daemon import Daemon, Outcome, Plan
 from hftd.live.endings import when_asked_how_it_stands, when_told_to_end, when_told_to_reload
+from hftd.live.exhaustion import tell_exhaustion_once
 from hftd.live.library import Library
 from hftd.live.page import page_of
 from hftd.live.reload import Reloader, reloading_answers
@@ -90,6 +91,7 @@ async def _run(
     sessions: int | None,
     read: Callable[[], Settings],
 ) -> Ended:
+    tell_exhaustion_once(asyncio.get_running_loop())
     caught: list[signal.Signals] = []
     tail = logs.Tail()
     logs.configure(settings.log.format, settings.log.level, tail=tail)
