@@ -6,10 +6,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.running import PROJECT, Home
 
 MakeHome = Callable[[str], Home]
+
+# That the machine is busy is no counterexample, and every proposal is judged by the same examples. New ones are drawn
+# by `pytest --hypothesis-profile=search`.
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("judge", settings.get_profile("search"), derandomize=True)
+settings.load_profile("judge")
 
 
 # Whoever runs the tests with nohup, or in the background, hands ignored signals on to every daemon that they start.

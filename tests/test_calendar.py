@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from freezegun import freeze_time
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hftd.calendar import NEW_YORK, Calendar, cache_directory
@@ -139,7 +139,6 @@ def test_sessions_are_sorted_apart_and_begin_at_half_past_nine(nyse):
     assert all(datetime_of(session.open_ns).astimezone(NEW_YORK).date() == session.day for session in sessions)
 
 
-@settings(deadline=None)
 @given(MOMENTS_NS, st.data())
 def test_next_previous_and_open_agree_at_any_moment(nyse, time_ns, data):
     if data.draw(st.booleans()):  # moments that matter most

@@ -66,7 +66,7 @@ def test_a_moment_that_has_passed_is_not_waited_for(ahead_ns):
     assert live(main).waits == []
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(1, 90 * 3_600 * SECOND_NS), st.floats(0.9, 1.1))
 def test_the_clock_is_read_again_every_minute_and_never_busily(ahead_ns, rate):
     """Also when the machine's clock runs fast or slow against the loop's."""

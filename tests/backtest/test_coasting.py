@@ -108,7 +108,7 @@ TERMS = st.sampled_from(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), symbols=st.integers(1, 2), quotes=st.booleans(), terms=TERMS)
 def test_stretches_are_played_as_instant_by_instant(
     tmp_path_factory: pytest.TempPathFactory, seed: int, symbols: int, quotes: bool, terms: Terms

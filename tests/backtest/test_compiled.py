@@ -68,7 +68,7 @@ def outcome(driver: Any, task: Task) -> tuple[Any, ...]:
     limits=LIMITS,
     fees=st.sampled_from(Fees),
 )
-@settings(max_examples=15, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=15, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 def test_compiled_and_plain_do_the_same_trade_for_trade(
     seed: int, kept: float, selling: int, quantity: int, limits: Limits, fees: Fees
 ) -> None:

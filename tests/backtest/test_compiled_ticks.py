@@ -83,7 +83,6 @@ PARTS = st.sampled_from([None, Decimal("0.05"), Decimal("0.5")])
 
 @settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate, Phase.target],
 )

@@ -90,7 +90,7 @@ LIMITS = st.builds(
     limits=LIMITS,
     fees=st.sampled_from(Fees),
 )
-@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 def test_the_lean_driver_does_the_same_trade_for_trade(
     seed: int, kept: float, price: float, rule: tuple[int, int, int, int], limits: Limits, fees: Fees
 ) -> None:

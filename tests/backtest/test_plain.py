@@ -210,7 +210,7 @@ def moved(columns: BarColumns, cut: int, seed: int) -> BarColumns:
 
 
 @given(cut=st.integers(1, 779), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_another_future_changes_nothing_before_it(cut: int, seed: int) -> None:
     cut_ns = int(BARS["SPY"].time_ns[cut]) + 1  # its first print comes a second later
     records = [

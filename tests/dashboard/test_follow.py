@@ -51,7 +51,7 @@ def merged(shown: Json, told: Json) -> Json:
     }
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(looks=st.sets(st.integers(0, 130)))
 def test_any_looks_end_in_the_same_picture(
     looks: set[int], written: tuple[list[Step], Json, Reader], tmp_path_factory: pytest.TempPathFactory

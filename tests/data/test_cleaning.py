@@ -96,7 +96,7 @@ TRADES = st.lists(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(TRADES, st.integers(3, 50), st.integers(1, 20))
 def test_import_sorts_whatever_order_rows_have_and_however_many_there_are(
     tmp_path_factory: pytest.TempPathFactory, trades: list[tuple[int, str, int, int]], run_rows: int, group_rows: int

@@ -181,7 +181,7 @@ FILES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(FILES, st.integers(-1, 6), st.integers(-1, 6))
 def test_the_order_is_exact_however_rows_are_spread_over_files_and_row_groups(
     tmp_path_factory: pytest.TempPathFactory,

@@ -47,7 +47,7 @@ def test_what_was_recorded_is_read_back_with_both_times(tmp_path: Path) -> None:
     assert pyarrow.parquet.read_table(tmp_path / "2019-02-11" / "statuses.parquet")["message"].to_pylist() == ["Halt"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 5), st.data())
 def test_a_kill_at_any_byte_loses_only_what_was_not_written_whole(
     tmp_path_factory: pytest.TempPathFactory, batches: int, data: st.DataObject

@@ -341,7 +341,7 @@ def test_a_target_repeated_during_a_reversal_does_not_overshoot():
     assert world.engine.position("SPY") == -5
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.integers(-20, 20), min_size=1, max_size=8), st.data())
 def test_any_targets_filled_in_any_pieces_end_at_the_last(aims, data):
     rest = list(aims)
@@ -722,7 +722,6 @@ def play(steps) -> tuple[World, list[object]]:
     return world, taken
 
 
-@settings(deadline=None)
 @given(STEPS)
 def test_the_same_events_give_the_same_commands(steps):
     world, events = play(steps)
@@ -734,7 +733,6 @@ def test_the_same_events_give_the_same_commands(steps):
     assert again.engine.positions == world.engine.positions
 
 
-@settings(deadline=None)
 @given(STEPS)
 def test_nothing_is_opened_while_halted(steps):
     world, _ = play(steps)
@@ -745,7 +743,6 @@ def test_nothing_is_opened_while_halted(steps):
         assert order.order.quantity <= abs(before)
 
 
-@settings(deadline=None)
 @given(STEPS)
 def test_whatever_happens_orders_have_one_id_each_and_the_ledger_adds_up(steps):
     world, _ = play(steps)
@@ -793,7 +790,6 @@ def test_orders_that_were_followed_count_once_against_the_rate():
     assert shown(follower.take(bar_event(due_minute)))[-1].startswith("OrderRefused")
 
 
-@settings(deadline=None)
 @given(STEPS)
 def test_following_decided_commands_leads_to_the_same_orders_and_positions(steps):
     world, events = play(steps)

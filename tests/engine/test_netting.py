@@ -486,7 +486,7 @@ def lived(seed: int) -> Account:
     return account
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(seed=st.integers(0, 2**32))
 def test_sums_equal_the_account_nothing_is_refused_and_all_is_closed_in_the_end(seed):
     account = lived(seed)
@@ -498,7 +498,7 @@ def test_sums_equal_the_account_nothing_is_refused_and_all_is_closed_in_the_end(
     assert not any(holding.quantity for running in models for holding in running.portfolio.holdings.values())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=st.integers(0, 2**32))
 @example(seed=12)
 @example(seed=4)
@@ -520,7 +520,7 @@ def test_what_everything_is_closed_with_is_not_its_model_s_to_withdraw():
     assert world.bar() == []
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32))
 def test_the_same_events_give_the_same_commands(seed):
     assert lived(seed).world.commands == lived(seed).world.commands

@@ -130,7 +130,7 @@ def lives(draw: st.DrawFn) -> Life:
     return Life(side, tuple(reports))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(lives(), st.data())
 def test_shuffled_and_repeated_reports_end_the_same(life, data):
     word = buy if life.side is Side.BUY else sell
@@ -153,7 +153,7 @@ def test_shuffled_and_repeated_reports_end_the_same(life, data):
         assert order_id not in shuffled.engine.working
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(lives(), st.data())
 def test_executions_taken_from_the_books_are_not_counted_again(life, data):
     """Some reports are heard, the books are asked, and every report arrives once more, in any order."""

@@ -1,7 +1,7 @@
 from decimal import Decimal
 from fractions import Fraction
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hftd.domain.orders import Side
@@ -38,7 +38,6 @@ def near(found: Decimal, expected: Fraction) -> bool:
     return abs(Fraction(found) - expected) < Fraction(ROUNDING)
 
 
-@settings(deadline=None)
 @given(FILLS)
 def test_any_fills_against_exact_fractions(fills):
     portfolio = Portfolio()
@@ -50,7 +49,6 @@ def test_any_fills_against_exact_fractions(fills):
     assert near(portfolio.realised, realised)
 
 
-@settings(deadline=None)
 @given(FILLS, PRICES)
 def test_profit_is_cash_and_what_is_held_is_worth(fills, price):
     portfolio = Portfolio()
@@ -65,7 +63,6 @@ def test_profit_is_cash_and_what_is_held_is_worth(fills, price):
     )
 
 
-@settings(deadline=None)
 @given(FILLS, PRICES)
 def test_nothing_held_costs_nothing(fills, price):
     holding = Holding()

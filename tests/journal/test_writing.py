@@ -55,7 +55,7 @@ def filled(path: Path, count: int) -> None:
             journal.append_event(TimerFired(number, "x" * 100), number, "timer")
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(EVENTS, st.lists(COMMANDS, max_size=3)), max_size=5))
 def test_every_event_and_command_is_read_back_equal(tmp_path_factory, steps):
     path = tmp_path_factory.mktemp("journal") / "j.sqlite"

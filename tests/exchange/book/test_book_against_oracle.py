@@ -69,7 +69,7 @@ def assert_same_output(book: Book, oracle: OracleBook) -> None:
     assert book.take_changes().tolist() == [astuple(change) for change in oracle.changes]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(NEAR | ONE_PRICE | ANYWHERE | HUGE | FLAWED)
 def test_single_messages_do_what_the_plain_book_does(stream: list[Message]) -> None:
     book, oracle = Book(order_capacity=1), OracleBook()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hftd.calendar import Calendar
@@ -111,7 +111,6 @@ def test_quotes_alone_are_no_tape(tape: Tape, calendar: Calendar, tmp_path: Path
 PRINTS = st.lists(st.tuples(st.integers(0, 300), st.integers(1, 50), st.integers(1, 900)), max_size=40)
 
 
-@settings(deadline=None)
 @given(PRINTS)
 def test_bars_of_trades_are_what_a_loop_finds(prints: list[tuple[int, int, int]]) -> None:
     prints = sorted(prints, key=lambda row: row[0])

@@ -75,7 +75,7 @@ async def asked(session: aiohttp.ClientSession, method: str, path: str, **option
         return response.status
 
 
-few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 
 async def each(strategy: st.SearchStrategy[Any], check: Any) -> None:

@@ -402,6 +402,6 @@ def sign_of(line: Activity) -> int:
 
 
 VenueMachine.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=60, stateful_step_count=30, suppress_health_check=[HealthCheck.too_slow]
 )
 TestVenue = VenueMachine.TestCase
