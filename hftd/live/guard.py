@@ -83,10 +83,13 @@ def _time_limit(limit_s: float) -> Iterator[None]:
         raise _Overrun(f"did not return within {limit_s:g} s")
 
     before = signal.signal(signal.SIGALRM, overrun)
-    signal.setitimer(signal.ITIMER_REAL, limit_s, AGAIN_S)
     try:
-        yield
-    finally:
+        try:
+            signal.setitimer(signal.ITIMER_REAL, limit_s, AGAIN_S)
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:  # the time may be up just before the line above, and the next alarm is AGAIN_S away
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 

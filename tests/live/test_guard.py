@@ -1,5 +1,6 @@
 """What a model does to itself in a hook ends its call, not the daemon."""
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal, getcontext
@@ -38,6 +39,10 @@ def will_not_be_stopped(bar: Any) -> None:
     raise kept
 
 
+def is_out_of_time(bar: Any) -> None:
+    signal.raise_signal(signal.SIGALRM)
+
+
 def yields_for_ever(bar: Any) -> Iterator[Any]:
     while True:
         yield from ()
@@ -48,8 +53,6 @@ def yields_for_ever(bar: Any) -> Iterator[Any]:
     [
         (leaves, "on_bar ends the process; a model only returns"),
         (interrupts, "KeyboardInterrupt in on_bar: "),
-        (never_returns, f"on_bar did not return within {SOON_S:g} s"),
-        (yields_for_ever, f"on_bar did not return within {SOON_S:g} s"),
         (lambda bar: 1 / 0, "ZeroDivisionError in on_bar: division by zero"),
         (
             lambda bar: "buy",
@@ -59,7 +62,15 @@ def yields_for_ever(bar: Any) -> Iterator[Any]:
     ],
 )
 def test_a_call_that_fails_has_no_intents_and_is_told(hook: Callable[[Any], Any], sentence: str) -> None:
-    guard = Guard(budget_s=SOON_S, first_call_s=SOON_S)
+    fails(Guard(), hook, sentence)
+
+
+@pytest.mark.parametrize("hook", [never_returns, yields_for_ever])
+def test_a_call_that_does_not_return_is_interrupted(hook: Callable[[Any], Any]) -> None:
+    fails(Guard(first_call_s=SOON_S), hook, f"on_bar did not return within {SOON_S:g} s")
+
+
+def fails(guard: Guard, hook: Callable[[Any], Any], sentence: str) -> None:
     with capture_logs() as lines:
         assert list(guard(running(toy(hook), "bad"), 7, "on_bar", (None,))) == []
     assert guard.take_faults(5) == [ModelFaulted(5, "bad", 7, sentence, "on_bar")]
@@ -67,9 +78,31 @@ def test_a_call_that_fails_has_no_intents_and_is_told(hook: Callable[[Any], Any]
     assert [(line["event"], line["error"]) for line in lines] == [("model.faulted", sentence)]
 
 
+@pytest.mark.parametrize("is_at_the_end", [False, True], ids=["before the call", "after it"])
+def test_a_process_that_stands_still_for_as_long_is_not_interrupted_ever_after(
+    is_at_the_end: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time is up just when the alarm is set or taken off, between two lines of the guard's own."""
+    set_alarm, handler = signal.setitimer, signal.getsignal(signal.SIGALRM)
+
+    def up(which: int, seconds: float, interval: float = 0.0) -> None:
+        if seconds:
+            set_alarm(which, seconds, interval)
+        if is_at_the_end == (seconds == 0):
+            monkeypatch.setattr(signal, "setitimer", set_alarm)
+            signal.raise_signal(signal.SIGALRM)
+
+    monkeypatch.setattr(signal, "setitimer", up)
+    guard = Guard()
+    assert list(guard(running(toy(lambda bar: buy(2, "SPY")), "slow"), 7, "on_bar", (None,))) == []
+    assert len(guard.take_faults(5)) == 1
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    assert signal.getsignal(signal.SIGALRM) is handler
+
+
 def test_one_that_swallows_the_interruption_is_interrupted_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hftd.live.guard.AGAIN_S", SOON_S)
-    guard = Guard(budget_s=SOON_S, first_call_s=SOON_S)
+    guard = Guard(first_call_s=SOON_S)
     assert list(guard(running(toy(will_not_be_stopped), "bad"), 7, "on_bar", (None,))) == []
     assert len(guard.take_faults(5)) == 1
 
@@ -81,9 +114,9 @@ def test_the_traceback_begins_in_the_model() -> None:
     _, _, trace = line["exc_info"]
     assert trace.tb_frame.f_globals["__name__"].startswith("tests.")
     with capture_logs() as lines:
-        Guard(first_call_s=SOON_S)(running(toy(never_returns), "bad"), 7, "on_bar", (None,))
+        Guard()(running(toy(is_out_of_time), "bad"), 7, "on_bar", (None,))
     _, _, trace = lines[0]["exc_info"]
-    assert trace.tb_frame.f_code is never_returns.__code__ and trace.tb_next is None
+    assert trace.tb_frame.f_code is is_out_of_time.__code__ and trace.tb_next is None
 
 
 def test_what_answers_in_time_is_passed_on_and_a_known_fault_is_left_out() -> None:
