@@ -4,6 +4,7 @@ An event's name is `noun.verb`. Times are market time in New York, the time that
 journal and JSON have wall time as well.
 """
 
+import atexit
 import json
 import os
 import socket
@@ -211,7 +212,9 @@ class _Journal:
 
 @cache
 def _channel() -> socket.socket:
-    return socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    atexit.register(channel.close)
+    return channel
 
 
 def _journal_field(key: str, value: str) -> bytes:

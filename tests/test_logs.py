@@ -3,6 +3,7 @@
 import io
 import json
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,3 +91,22 @@ def test_without_the_journal_a_line_goes_to_standard_error_with_its_priority(
     logs.configure("journal")
     structlog.get_logger().warning("feed.probed", since="10:03")
     assert capsys.readouterr().err == "<4>warning: feed.probed  since=10:03\n"
+
+
+TELLS = """
+import sys, structlog
+from hftd import logs
+logs.JOURNAL_SOCKET = sys.argv[1]
+logs.configure("journal")
+structlog.get_logger().info("daemon.stopped")
+"""
+
+
+def test_the_way_to_the_systemd_journal_is_closed_at_the_end(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journald:
+        journald.bind(str(tmp_path / "journal"))
+        journald.setblocking(False)
+        command = [sys.executable, "-W", "default::ResourceWarning", "-c", TELLS, tmp_path / "journal"]
+        ended = subprocess.run(command, capture_output=True, text=True)
+        assert b"HFTD_EVENT=daemon.stopped\n" in journald.recv(65_536)
+    assert (ended.returncode, ended.stderr) == (0, "")
