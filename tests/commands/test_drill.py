@@ -29,7 +29,8 @@ def test_a_drill_with_ones_own_model(home: Home) -> None:
     assert (told["faults"], told["lost"], told["doubled"], told["ledger_equal"]) == (2, 0, 0, True)
     assert told["not_reached"] == ["killed at cancel.sending"]
     killed, _, mute = told["results"]
-    assert killed["orders"] > 300 and mute["orders"] > 5
+    # of a next session that may be a half day
+    assert killed["orders"] > 150 and mute["orders"] > 5
     assert 0 < killed["recovery_s"] <= told["recovery_s_max"]
     assert sorted(ended.log.splitlines()) == sorted(FAULTS)
     assert not home.state.exists()

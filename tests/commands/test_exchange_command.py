@@ -49,7 +49,7 @@ def test_who_trades_is_taken_from_the_command_line(home: Home) -> None:
         *("--symbols", "ODD", "--bots", '{"profiles": {"ODD": {"price": 7.0, "daily_volume": 1000000}}}'),
     )
     told = json.loads(exchange.first_line())
-    bars = get(told, "/v2/stocks/bars?symbols=ODD&timeframe=1Day&start=2026-11-02&end=2026-11-13")["bars"]["ODD"]
+    bars = get(told, "/v2/stocks/bars?symbols=ODD&timeframe=1Day&start=2019-02-04&end=2019-02-15")["bars"]["ODD"]
     assert len(bars) == 10
     assert all(2 < bar["c"] < 20 and 400_000 < bar["v"] < 2_000_000 for bar in bars)
     assert exchange.end().status == 0
