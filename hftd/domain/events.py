@@ -119,7 +119,8 @@ class PositionAdopted(Struct, frozen=True, tag_field="kind", tag="position.adopt
 
 class FeesCharged(Struct, frozen=True, tag_field="kind", tag="fees.charged"):
     """Dollars that the broker has taken for trading in this session, beyond those told of before. Reports of fills do
-    not tell of them: they are asked for when the session is over, so that no decision in it knows them."""
+    not tell of them: they are asked for when the session is over, so that no decision in it knows them, and booked at
+    its last moment."""
 
     time_ns: int
     amount: Decimal

@@ -76,7 +76,7 @@ class Audit:
             log.warning("fees.unasked", error=str(error))
             return
         if untold:
-            trader.take(FeesCharged(self._clock.now_ns(), untold), SOURCE)
+            trader.take(FeesCharged(engine.time_ns, untold), SOURCE)
 
     async def compare_account(self, trader: Trader, by_hand: Mapping[str, Decimal]) -> None:
         """Hold our ledger against the broker's, but for the shares that were made by hand."""

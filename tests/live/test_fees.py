@@ -63,6 +63,7 @@ async def test_they_come_after_every_decision_and_the_journal_and_the_report_kno
     closed = next(number for number, (event, _) in enumerate(steps) if isinstance(event, SessionClosed))
     (fees,) = (number for number, (event, _) in enumerate(steps) if isinstance(event, FeesCharged))
     assert fees > closed and not any(out for _, out in steps[fees:])
+    assert steps[fees][0].time_ns == steps[fees - 1][0].time_ns, "they are of this session, whenever they are told"
     profit = (await walk.broker.account()).cash - CASH
     path = journal_path(tmp_path, date.fromisoformat(day))
     with Journal.read(path) as journal:
