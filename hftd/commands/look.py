@@ -69,10 +69,7 @@ def status_text(status: Row) -> str:
             for running in session["models"]
             if running["paused"]
         ]
-        lines += [
-            f"halted in {symbol}: {reason}; ends with the session, or by hftd resume --symbol {symbol}"
-            for symbol, reason in session.get("halted_symbols", {}).items()
-        ]
+        lines += [symbol_halt_text(symbol, reason) for symbol, reason in session.get("halted_symbols", {}).items()]
         lines += [_shadow_text(shadow) for shadow in session["shadows"]]
         held = ", ".join(f"{symbol} {quantity:+}" for symbol, quantity in session["position"].items()) or "flat"
         money = f"cash {_dollars(session['cash'])}, P&L {cents(decimal_of(session['pnl'])):+,}"
@@ -95,6 +92,11 @@ def halt_text(halt: Row) -> str:
     """halted: manual, of toy, lunch; ends by hftd resume"""
     parts = [halt["rule"], *([f"of {halt['model']}"] if halt["model"] else []), *filter(None, [halt["reason"]])]
     return f"halted: {', '.join(parts)}; ends {halt['ends']}"
+
+
+def symbol_halt_text(symbol: str, reason: str) -> str:
+    """halted in SPY: news pending; ends with the session, or by hftd resume --symbol SPY"""
+    return f"halted in {symbol}: {reason}; ends with the session, or by hftd resume --symbol {symbol}"
 
 
 def _dollars(amount: float) -> str:

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hftd.calendar import NEW_YORK
+from hftd.commands.look import symbol_halt_text
 from hftd.dashboard.follow import Follower
 from hftd.dashboard.picture import Picture
 from hftd.domain.convert import SECOND_NS, datetime_of, ns_of_rfc3339
@@ -125,6 +126,8 @@ def _troubles(status: Row, whole: Row) -> Iterator[str]:
     for halt in whole["halts"]:
         whose = f" of {halt['model']}" if halt["model"] else ""
         yield f"halted{whose}: {halt['rule']}: {halt['reason']}; ends {halt['ends']}"
+    for symbol, reason in whole["session"]["halted_symbols"].items():
+        yield symbol_halt_text(symbol, reason)
     for model in whole["session"]["models"]:
         if model["paused"]:
             yield f"model {model['model']} is paused; it is tried again at the next open"

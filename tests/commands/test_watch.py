@@ -12,7 +12,7 @@ from rich.console import Console
 
 from hftd.commands.watch import view
 from hftd.dashboard.follow import Follower
-from hftd.domain.events import ModelFaulted
+from hftd.domain.events import ModelFaulted, SymbolHalted
 from hftd.domain.orders import Side
 from hftd.live.recovery import reviewer_of
 from tests.analytics.test_reading import written
@@ -49,8 +49,10 @@ def test_everything_is_there(tmp_path: Path) -> None:
 
 def test_what_is_wrong_stands_out(tmp_path: Path) -> None:
     script = Script().open().bar(100.0)
-    written(tmp_path, script.add(ModelFaulted(script.now_ns, "toy", 1, "ouch")))
+    script.add(ModelFaulted(script.now_ns, "toy", 1, "ouch"))
+    written(tmp_path, script.add(SymbolHalted(script.now_ns, "SPY", "split", "2 for 1")))
     text = shown(tmp_path, {**OPEN, "bar_age_s": 400.0})
+    assert "halted in SPY: 2 for 1; ends with the session, or by hftd resume --symbol SPY" in text
     assert "model toy is paused" in text and "no bar for 400 s" in text
 
 

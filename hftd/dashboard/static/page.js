@@ -91,7 +91,7 @@ function draw() {
   scheduled = false;
   drawMarket();
   if (touched("equity")) equity.show([...state.equity.values()]);
-  if (touched("status", "halts")) panels.showStatus(state);
+  if (touched("status", "halts", "session")) panels.showStatus(state);
   if (touched("session", "positions", "counts", "prices", "drawdown")) panels.showFigures(state);
   if (touched("reasons")) panels.showReasons(state);
   if (touched("orders")) panels.showOrders(state.orders);

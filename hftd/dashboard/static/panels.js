@@ -24,18 +24,24 @@ function tell(id, text, className) {
 
 // -- the head ---------------------------------------------------------------------------------------------------------
 
-export function showStatus({ status, halts }) {
+export function showStatus({ status, halts, session }) {
   tell("line", status.line);
   at("line").title = status.line;
   at("dot").className = `dot ${DOTS[status.phase] ?? ""}`;
   at("dot").title = status.phase;
-  const halted = status.halts ?? halts;
+  const halted = [
+    ...(status.halts ?? halts).map(haltText),
+    ...Object.entries(session?.halted_symbols ?? {}).map(symbolHaltText),
+  ];
   at("halts").hidden = !halted.length;
-  at("halts").textContent = halted.map(haltText).join(" · ");
+  at("halts").textContent = halted.join(" · ");
 }
 
 const haltText = (halt) =>
   `Halted: ${[halt.rule, halt.model && `of ${halt.model}`, halt.reason].filter(Boolean).join(", ")}; ends ${halt.ends}`;
+
+const symbolHaltText = ([symbol, reason]) =>
+  `Halted in ${symbol}: ${reason}; ends with the session, or by hftd resume --symbol ${symbol}`;
 
 export function showClock({ status, heardAt }) {
   if (!status.time) return tell("clock", "");
