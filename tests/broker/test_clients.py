@@ -274,11 +274,11 @@ async def test_async_listen_takes_coroutine_functions_and_can_be_cancelled():
                 await asyncio.Event().wait()
 
         listener = asyncio.create_task(client.async_listen(handler))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await enough.wait()
         listener.cancel()
         await asyncio.wait({listener})
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             async for message in client.messages():
                 heard.append(message)
                 if len(heard) == 10:
@@ -293,12 +293,12 @@ async def test_waiting_listeners_go_home_when_it_closes():
         waiting = asyncio.create_task(client.async_listen())
         await asyncio.sleep(0)
         await asyncio.to_thread(client.close)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await waiting
         other = await asyncio.to_thread(AlpacaRealtimeClient, keys=KEYS, endpoints=exchange_endpoints(url))
         thread = listening(other, print)
         await asyncio.to_thread(other.close)
-        await asyncio.to_thread(thread.join, 5)
+        await asyncio.to_thread(thread.join, 60)
         assert not thread.is_alive()
 
 
@@ -323,7 +323,7 @@ async def test_a_slow_handler_is_told_what_it_missed_and_the_socket_stays():
         )
         await asyncio.to_thread(client.subscribe_trades, "SPY")  # confirmed after the flood has come
         heard = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             async for message in client.messages():
                 heard.append(message)
                 if len(heard) == 100:
@@ -369,7 +369,7 @@ async def test_reconnecting_is_told_to_the_callback():
         client = await asyncio.to_thread(
             AlpacaRealtimeClient, keys=KEYS, endpoints=exchange_endpoints(url), patience=HASTY, on_status=on_status
         )
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await up_again.wait()
         assert statuses[:3] == [FeedState.UP, FeedState.DOWN, FeedState.UP]
         await asyncio.to_thread(client.close)
@@ -390,7 +390,7 @@ async def test_a_socket_that_is_given_up_ends_listening_with_an_error_and_can_be
         with pytest.raises(BrokerUnavailable, match=r"given up.*402"):
             await asyncio.to_thread(client.listen, print)
         await asyncio.to_thread(client.reconnect)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             async for message in client.messages():
                 assert message.data.volume == 5
                 break
@@ -398,10 +398,11 @@ async def test_a_socket_that_is_given_up_ends_listening_with_an_error_and_can_be
 
 
 def test_wrong_keys_are_an_error_when_it_is_made(exchange):
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with pytest.raises(CredentialsError):
         AlpacaRealtimeClient(keys=Keys.of("PKWRONG", "wrong"), endpoints=exchange.endpoints)
-    assert threading.active_count() == before
+    left = set(threading.enumerate()) - before
+    assert not [thread.name for thread in left if thread.name.startswith("hftd")]
 
 
 # Trading

@@ -164,7 +164,7 @@ async def test_a_request_that_hangs_ends_by_its_time_limit_and_blocks_nobody():
         return web.Response()
 
     routes = {"GET /v2/clock": hang, "GET /v2/account": answering((200, {"id": "a"}))}
-    async with broker_with(routes, Patience(request_s=0.2, request_attempts=1)) as broker:
+    async with broker_with(routes, Patience(request_s=1.0, request_attempts=1)) as broker:
         hanging = asyncio.create_task(broker.clock())
         assert (await broker.account()).account_id == "a"
         with pytest.raises(BrokerUnavailable, match="in time"):
@@ -181,8 +181,8 @@ async def test_a_request_that_drips_ends_by_the_limit_on_the_whole():
             await asyncio.sleep(0.05)
         return response
 
-    async with broker_with({"GET /v2/clock": drip}, Patience(request_s=0.15, request_attempts=1)) as broker:
-        with pytest.raises(BrokerUnavailable, match=r"did not answer in 0\.3 s"):
+    async with broker_with({"GET /v2/clock": drip}, Patience(request_s=1.0, request_attempts=1)) as broker:
+        with pytest.raises(BrokerUnavailable, match=r"did not answer in 2 s"):
             await broker.clock()
 
 

@@ -18,7 +18,7 @@ class Inbox:
 
     async def until(self, condition):
         """Wait until `condition(messages)` is truthy, and return what it gives."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (found := condition(self.messages)):
                 self._arrived.clear()
                 await self._arrived.wait()

@@ -12,13 +12,13 @@ from hftd.broker.credentials import Keys
 from hftd.broker.endpoints import Patience
 
 KEYS = Keys.of("PKTEST0123456789", "hidden-hidden-hidden")
-HASTY = Patience(
-    connect_s=2.0,
-    request_s=2.0,
-    acknowledgement_s=2.0,
+HASTY = Patience(  # to try again; an answer is waited for, since the machine may be busy
+    connect_s=20.0,
+    request_s=20.0,
+    acknowledgement_s=20.0,
     backoff_first_s=0.01,
     backoff_cap_s=0.02,
-    connection_limit_s=0.2,
+    connection_limit_s=60.0,
     retry_after_cap_s=0.05,
 )
 
