@@ -1,6 +1,7 @@
 """One session, seen as a newcomer sees it: what is logged, what is summed up, what a signal does."""
 
 import signal
+from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 
@@ -24,12 +25,16 @@ SIGNALS = {"14:31": SELL, "14:33": BUY, "14:34": SELL, "20:56": BUY, "20:59": SE
 @pytest.fixture(scope="module")
 def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole session with a few minutes to decide on."""
+    return write_tape(tmp_path_factory.mktemp("tape") / "session.csv", minutes(SIGNALS))
+
+
+def minutes(volumes: Mapping[str, int]) -> list[tuple[str, float, int]]:
+    """The session's rows, quiet but at the times of `volumes`."""
     starts = [f"{minute // 60}:{minute % 60:02}" for minute in range(OPEN, OPEN + BARS)]
-    rows = [
-        (f"2019-02-11T{start}:00Z", 100 + index % 5 / 10, SIGNALS.get(start, QUIET))
+    return [
+        (f"2019-02-11T{start}:00Z", 100 + index % 5 / 10, volumes.get(start, QUIET))
         for index, start in enumerate(starts)
     ]
-    return write_tape(tmp_path_factory.mktemp("tape") / "session.csv", rows)
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +136,9 @@ def test_a_parquet_tape_plays_as_its_csv_does(session: tuple[Home, Ended], home:
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
-def test_a_signal_ends_it_in_order_with_the_summary(home: Home, tape: Path, number: int, status: int) -> None:
-    running = home.start("run", "--tape", tape, "--speed", 600)
+def test_a_signal_ends_it_in_order_with_the_summary(home: Home, number: int, status: int) -> None:
+    rows = minutes({"14:31": SELL})  # and nothing else, so that it is held whenever the signal comes
+    running = home.start("run", "--tape", write_tape(home.folder / "sale.csv", rows), "--speed", 300)
     running.wait_for("order.filled")
     ended = running.end(number)
     assert ended.status == status, ended
