@@ -101,7 +101,7 @@ def test_it_turns_the_page_at_a_days_end(browser: Any, home: Home, tmp_path: Pat
     short = tape_of(tmp_path / "days.csv", 20)
     later = short.read_text().splitlines()
     short.write_text("\n".join([*later, *(line.replace("02-11", "02-12") for line in later[1:])]) + "\n")
-    daemon = home.start("run", "--tape", short, "--speed", 3600, HFTD_WEB__PORT=0)
+    daemon = home.start("run", "--tape", short, "--speed", 1200, HFTD_WEB__PORT=0)
     with tab(browser, url_of(daemon)) as looked:
         looked.wait("document.querySelector('#day').textContent === 'Mon, 11 Feb 2019'")
         looked.wait("document.querySelector('#day').textContent === 'Tue, 12 Feb 2019'")

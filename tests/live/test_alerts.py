@@ -20,7 +20,7 @@ from hftd.live.alert_sender import CREDENTIAL, Address, Alert, AlertSender, addr
 from hftd.live.alerts import AN_HOUR_MAX, SAME_AGAIN_S, Alerts, Limiter, Trouble
 from hftd.settings.shape import AlertSettings
 from tests.analytics.told import SESSION, Script
-from tests.running import ExchangeProcess, Home, write_tape
+from tests.running import PATIENCE_S, ExchangeProcess, Home, write_tape
 
 TOKEN = "s3cr3tt0ken"
 SECOND = 1_000_000_000
@@ -46,7 +46,7 @@ class Receiver:
 
     def wait(self) -> dict[str, Any]:
         """The next message."""
-        assert self.arrived.acquire(timeout=60)
+        assert self.arrived.acquire(timeout=PATIENCE_S)
         return self.messages[-1]
 
 

@@ -221,8 +221,8 @@ OVER_NIGHT = {"HFTD_RISK__FLATTEN_BEFORE_CLOSE": "off"}
 
 @pytest.fixture
 def tape(tmp_path: Path) -> Path:
-    """A sale in each of the first ninety minutes."""
-    moments = (divmod(14 * 60 + 30 + minute, 60) for minute in range(90))
+    """A sale in each minute of a session."""
+    moments = (divmod(14 * 60 + 30 + minute, 60) for minute in range(390))
     return write_tape(
         tmp_path / "sales.csv", [(f"{DAY}T{hour}:{minute:02}:00Z", 100.0, 1700) for hour, minute in moments]
     )

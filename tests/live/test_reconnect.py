@@ -21,7 +21,7 @@ def test_an_exchange_that_was_killed_is_found_again(home: Home, tmp_path: Path) 
             100.0,
             (SELL, QUIET, BUY, QUIET)[index % 4],
         )
-        for index in range(80)
+        for index in range(390)
     ]
     tape = write_tape(tmp_path / "tape.csv", rows)
     exchange = ExchangeProcess(home, "--tape", tape, "--speed", 60, "--wait")
@@ -43,7 +43,7 @@ def test_an_exchange_that_was_killed_is_found_again(home: Home, tmp_path: Path) 
     bars = [event.bar.time_ns for event in home.events(BarReceived)]
     assert bars == sorted(set(bars))
     ids = [command.order.client_order_id for command in home.commands(SubmitOrder)]
-    theirs = exchange.get("/v2/orders?status=all&direction=asc")
+    theirs = exchange.get("/v2/orders?status=all&direction=asc&limit=500")
     assert [order["client_order_id"] for order in theirs] == [id for id in ids if id not in home.given_up()]
     (held,) = exchange.get("/v2/positions") or [{"qty": "0"}]
     waiting = len(theirs) - len(home.fills())

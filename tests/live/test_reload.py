@@ -19,7 +19,7 @@ from hftd.live.systemd import Notifier
 from hftd.settings import Settings
 from tests.running import Home, Running
 
-FAST = {"HFTD_EXCHANGE__SPEED": 300, "HFTD_EXCHANGE__REQUESTS_A_MINUTE": 0}
+FAST = {"HFTD_EXCHANGE__SPEED": 150, "HFTD_EXCHANGE__REQUESTS_A_MINUTE": 0}
 BUYING = """from hftd import Model, buy, sell
 
 class M(Model):
@@ -43,7 +43,7 @@ def start(home: Home) -> Callable[..., Running]:
 
     def started(*arguments: object, **variables: object) -> Running:
         home.use_model("mine", BUYER)
-        running = home.start("run", "--sessions", 1, *arguments, **FAST, **variables)
+        running = home.start("run", "--sessions", 1, *arguments, **FAST | variables)
         running.wait_for("order.filled")
         return running
 
@@ -169,7 +169,7 @@ def test_by_hand(home, start):
 
 
 def test_a_candidate_decides_on_paper_and_is_promoted(home, start):
-    running = start(HFTD_PROMOTE_AFTER="60 bars")
+    running = start(HFTD_PROMOTE_AFTER="60 bars", HFTD_EXCHANGE__SPEED=300)
     model_of(home).write_text(SELLER)
     running.send(signal.SIGHUP)
     running.wait_for("candidate.entered")

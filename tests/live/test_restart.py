@@ -21,13 +21,18 @@ OVER_NIGHT = {"HFTD_RISK__FLATTEN_BEFORE_CLOSE": "off"}
 
 @pytest.fixture(scope="module")
 def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Forty minutes in which every second bar is sold or bought on."""
+    """Forty minutes."""
+    return busy(tmp_path_factory.mktemp("tape"), BARS)
+
+
+def busy(folder: Path, bars: int) -> Path:
+    """A tape of which every second bar is sold or bought on."""
     volumes = (1001, 1700, 1001, 3100)
     rows = [
         (f"{DAY}T{hour}:{minute:02}:00Z", 100 + (minute % 7) / 10, volumes[minute % 4])
-        for hour, minute in (divmod(14 * 60 + 30 + index, 60) for index in range(BARS))
+        for hour, minute in (divmod(14 * 60 + 30 + index, 60) for index in range(bars))
     ]
-    return write_tape(tmp_path_factory.mktemp("tape") / "busy.csv", rows)
+    return write_tape(folder / "busy.csv", rows)
 
 
 def settled(home: Home, ended: Ended) -> None:
@@ -101,8 +106,8 @@ def test_a_kill_between_an_event_and_its_commands_costs_no_decision(home: Home, 
     assert ended.json["orders"] == BARS and ended.json["position"] == {}
 
 
-def test_an_exchange_of_its_own_outlives_the_daemon(home: Home, tape: Path) -> None:
-    exchange = ExchangeProcess(home, "--tape", tape, "--speed", 60, "--wait")
+def test_an_exchange_of_its_own_outlives_the_daemon(home: Home) -> None:
+    exchange = ExchangeProcess(home, "--tape", busy(home.folder, 390), "--speed", 60, "--wait")
     running = home.start("run", **exchange.broker(), **OVER_NIGHT)
     running.wait_for("order.submitted")
     assert running.end(signal.SIGKILL).status == -signal.SIGKILL
@@ -115,7 +120,7 @@ def test_an_exchange_of_its_own_outlives_the_daemon(home: Home, tape: Path) -> N
     assert ended.status == 0 and len(ids) == len(set(ids))
     sent = [id for id in ids if id not in home.given_up()]
     assert filled <= set(sent) and len(sent) - len(filled) <= 1
-    theirs = exchange.get("/v2/orders?status=all&direction=asc")
+    theirs = exchange.get("/v2/orders?status=all&direction=asc&limit=500")
     assert [order["client_order_id"] for order in theirs] == sent
     assert exchange.running.end().status == 0
 

@@ -23,7 +23,7 @@ class M(Model):
 """
 SELLER = BUYER.replace("buy", "sell")
 BROKEN = BUYER + "\nboom\n"
-FAST = {"HFTD_EXCHANGE__SPEED": 300, "HFTD_EXCHANGE__REQUESTS_A_MINUTE": 0}
+FAST = {"HFTD_EXCHANGE__SPEED": 150, "HFTD_EXCHANGE__REQUESTS_A_MINUTE": 0}
 
 
 def killed_with_a_position(home: Home) -> Path:

@@ -272,7 +272,7 @@ def test_a_session_with_two_models_a_shadow_and_a_swap_is_proven(home: Home) -> 
     chosen = "models: [{name: one}, {name: two, risk: {max_position: 90}}, {name: onlooker, shadow: true}]\n"
     home.settings.write_text(text[:start] + chosen + text[end:])
     fast = {
-        "HFTD_EXCHANGE__SPEED": 300,
+        "HFTD_EXCHANGE__SPEED": 150,
         "HFTD_EXCHANGE__REQUESTS_A_MINUTE": 0,
         "HFTD_RISK__MAX_ORDERS_PER_MINUTE": 1000,
         "HFTD_WEB__TOKEN": "of sixteen letters or more",

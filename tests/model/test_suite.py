@@ -36,10 +36,10 @@ def test_every_shipped_model_stands_here():
     assert tested == {file for file in SHIPPED.iterdir() if file.suffix == ".py"}
 
 
-def examined(folder: Path, body: str, **parameters: object) -> Verdict:
+def examined(folder: Path, body: str, limit_s: float = 60.0) -> Verdict:
     head = "import os, random, time\nfrom hftd import Model, buy, cancel, sell, target\nclass M(Model):\n"
     (folder / "m.py").write_text(head + body)
-    return verify_model(folder / "m.py", parameters, limit_s=5.0)
+    return verify_model(folder / "m.py", {}, limit_s=limit_s)
 
 
 def failures(verdict: Verdict) -> dict[str, str]:
@@ -57,7 +57,6 @@ ELSEWHERE = "decides the same in another process"
         ("    size: int = 'x'\n", LOADS, "its default is ill-typed"),
         ("    def on_bar(self, bar):\n        return 5\n", STARTS, "m.py: on_bar returned 5 (int); expected nothing"),
         ("    def on_bar(self, bar):\n        return buy(1, 'IBM')\n", STARTS, "expected one of its symbols: SPY, QQQ"),
-        ("    def on_bar(self, bar):\n        while True: pass\n", STARTS, "did not return within 5 s"),
         (
             "    def on_start(self, context):\n        self.n = 0\n"
             "    def on_bar(self, bar):\n        self.n += 1\n        self.x = 1 / (500 - self.n)\n",
@@ -102,6 +101,11 @@ ELSEWHERE = "decides the same in another process"
 def test_what_breaks_the_contract_is_found(tmp_path, body, check, detail):
     found = failures(examined(tmp_path, body))
     assert detail in found.get(check, f"passed; failed were {found}")
+
+
+def test_a_check_that_does_not_return_has_failed(tmp_path):
+    found = failures(examined(tmp_path, "    def on_bar(self, bar):\n        while True: pass\n", limit_s=5.0))
+    assert "did not return within 5 s" in found[STARTS]
 
 
 def test_after_a_first_check_that_fails_the_rest_is_not_tried(tmp_path):
