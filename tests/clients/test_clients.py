@@ -16,7 +16,7 @@ from tests.running import PATIENCE_S, PROJECT, ExchangeProcess, Home
 SCRIPTS = Path(__file__).parent / "scripts"
 ENVIRONMENTS = Path(os.environ.get("HFTD_CLIENTS") or PROJECT / ".venv" / "clients")
 PYTHON, MODULES = Path("bin/python"), Path("node_modules")
-SPEED = 300
+SPEED = 120
 
 LOOKED_AT = ["account", "clock", "streamed bar"]
 TRADED = ["market order", "fill", "lookup", "cancelled"]
