@@ -17,7 +17,7 @@ from hftd.clock import Clock
 from hftd.domain.account import Position
 from hftd.domain.commands import CancelOrder
 from hftd.domain.convert import decimal_of, text_of
-from hftd.domain.events import OrderReported, PositionAdopted, TradingHalted
+from hftd.domain.events import Event, FeesCharged, OrderReported, PositionAdopted, TradingHalted
 from hftd.domain.orders import BrokerOrder, ExecutionReport
 from hftd.engine.engine import Engine
 from hftd.engine.state import OrderState
@@ -162,9 +162,10 @@ class CatchUp:
         return by_hand
 
     async def with_last_session(
-        self, state: Path, run_id: str, before: Path, progress: Callable[[], None] = lambda: None
+        self, state: Path, run_id: str, before: Path, cash: Decimal, progress: Callable[[], None] = lambda: None
     ) -> bool:
-        """Bring the journal of the session before `before` to its end, when orders were left open in it.
+        """Bring the journal of the session before `before` to its end, when orders were left open in it, or fees were
+        not booked: `cash` are the dollars at the broker now.
 
         Those that are still open are cancelled: nobody would hear of their fills. The journal is open only while it is
         written: what a person asks for meanwhile is noted in it, too. Returns whether there was anything to do.
@@ -174,7 +175,7 @@ class CatchUp:
             return False
         with last:
             engine = reviewed(last, progress) if last.path != before else None
-        if engine is None or not engine.unsettled:
+        if engine is None:
             return False
         asked: set[str] = set()
         while left := [order for order in engine.unsettled if order.request.client_order_id not in asked]:
@@ -182,7 +183,19 @@ class CatchUp:
                 reports = await self._missing_of(order)
                 self._record_late(Journal.open(last.path, engine.session, run_id), engine, reports)
                 asked.add(order.request.client_order_id)
-        return True
+        fees = await self._late_fees(engine, cash)
+        if fees is not None:
+            log.info("fees.reconciled", session=str(engine.session.day), amount=text_of(fees.amount))
+            self._append(Journal.open(last.path, engine.session, run_id), engine, [fees])
+        return bool(asked) or fees is not None
+
+    async def _late_fees(self, engine: Engine, cash: Decimal) -> FeesCharged | None:
+        """What a session that is over was charged and nobody booked, if it explains what `cash` lacks, to the cent."""
+        if self._is_stopping() or engine.cash == cash or not engine.began_ns:
+            return None
+        charged = await self._ask(partial(self._broker.fees, engine.began_ns))
+        is_that = charged is not None and engine.cash + engine.fees - charged == cash
+        return FeesCharged(engine.time_ns, charged - engine.fees) if charged is not None and is_that else None
 
     async def _missing_of(self, order: OrderState) -> list[ExecutionReport]:
         """What became of an order of a session that is over."""
@@ -194,11 +207,16 @@ class CatchUp:
         return [] if self._is_stopping() else missing_reports(order, found, self._clock.now_ns())
 
     def _record_late(self, journal: Journal, engine: Engine, reports: Iterable[ExecutionReport]) -> None:
+        told = list(reports)
+        for report in told:
+            day = str(engine.session.day)
+            log.info("order.reconciled", id=report.client_order_id, session=day, report=str(report.kind))
+        self._append(journal, engine, map(OrderReported, told))
+
+    def _append(self, journal: Journal, engine: Engine, events: Iterable[Event]) -> None:
+        """Write what was found out late, and take it over. Closes the journal."""
         with journal:
-            for report in reports:
-                day = str(engine.session.day)
-                log.info("order.reconciled", id=report.client_order_id, session=day, report=str(report.kind))
-                event = OrderReported(report)
+            for event in events:
                 journal.append_event(event, self._clock.now_ns(), SOURCE)
                 journal.commit()
                 engine.follow(event, ())

@@ -85,7 +85,7 @@ class Preparation:
         if account is None:
             return None
         if left_open:
-            await self._finish_last_session(session)
+            await self._finish_last_session(session, account)
         trader, unanswered = self._make_trader(session, account, counted=counted)
         await self._catch_up.with_orders(trader, unanswered)
         await self._catch_up.with_strangers(trader)
@@ -112,11 +112,12 @@ class Preparation:
             raise SettingsError(f"the broker: {error}") from error
         return await self._broker.account()
 
-    async def _finish_last_session(self, session: Session) -> None:
-        """What became of orders that the last session left open belongs into its journal, and is carried."""
+    async def _finish_last_session(self, session: Session, account: Account) -> None:
+        """What became of orders that the last session left open belongs into its journal, and is carried; so do fees
+        that it did not live to hear of."""
         before = journal_path(self.plan.state, session.day)
         progress = self._telling.notifier.progress
-        if await self._catch_up.with_last_session(self.plan.state, self.plan.run_id, before, progress):
+        if await self._catch_up.with_last_session(self.plan.state, self.plan.run_id, before, account.cash, progress):
             self._standing.read()
 
     def _make_trader(self, session: Session, account: Account, *, counted: bool) -> tuple[Trader, dict[str, Decided]]:

@@ -5,10 +5,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from hftd.analytics.reading import told_session
 from hftd.analytics.report import report_of
 from hftd.analytics.shown import summary
+from hftd.domain.account import Account
 from hftd.domain.events import FeesCharged, SessionClosed
 from hftd.errors import BrokerUnavailable
 from hftd.exchange.venue.fees import Fees
@@ -16,7 +18,7 @@ from hftd.journal import Journal, journal_path
 from hftd.live.recovery import reviewed
 from hftd.live.run import summary_of, summary_text
 from tests.conftest import MakeHome
-from tests.live.walking import CASH, Walk
+from tests.live.walking import CASH, Walk, at
 
 DAYS = ["2026-11-25", "2026-11-27"]
 FIRST_CLOSED, LAST_CLOSED = "2026-11-25 17:00", "2026-11-27 14:00"
@@ -29,6 +31,13 @@ async def walked(folder: Path, *stops: str) -> Walk:
     for stop in stops:
         outcome = await walk.live(until=stop)
     walk.summary, walk.text = summary_of(outcome), summary_text(outcome)
+    return walk
+
+
+async def away_at_the_close(folder: Path) -> Walk:
+    """It was stopped a minute before the first close, and what it held is flat."""
+    walk = await walked(folder, "2026-11-25 15:59")
+    await walk.broker.play_until(at("2026-11-25 20:00"))
     return walk
 
 
@@ -54,6 +63,35 @@ async def test_a_restart_charges_nothing_twice(tmp_path: Path):
     booked = [event for day in DAYS for event in walk.events(day, FeesCharged)]
     assert sum(event.amount for event in booked) == await charged(walk)
     assert not walk.logged("account.differs")
+
+
+async def test_a_daemon_that_was_away_at_the_close_books_them_the_next_morning_once(tmp_path: Path):
+    walk = await away_at_the_close(tmp_path)
+    assert walk.events(DAYS[0], FeesCharged) == []
+    for stop in ("2026-11-27 09:29", "2026-11-27 11:00", LAST_CLOSED):
+        await walk.live(until=stop)
+    assert len(walk.logged("fees.reconciled")) == 1
+    first, second = ([event.amount for event in walk.events(day, FeesCharged)] for day in DAYS)
+    assert (len(first), len(second)) == (1, 1)
+    assert sum(first + second) == await charged(walk)
+    assert not walk.logged("account.differs")
+    profits = []
+    for day in DAYS:
+        with Journal.read(journal_path(tmp_path, date.fromisoformat(day))) as journal:
+            profits.append(reviewed(journal).profit)
+    assert sum(profits) == (await walk.broker.account()).cash - CASH
+
+
+async def test_cash_that_went_elsewhere_is_taken_for_no_fee(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    walk = await away_at_the_close(tmp_path)
+    account = await walk.broker.account()
+
+    async def poorer() -> Account:
+        return replace(account, cash=account.cash - 1000)
+
+    monkeypatch.setattr(walk.broker, "account", poorer)
+    await walk.live(until="2026-11-27 09:29")
+    assert walk.events(DAYS[0], FeesCharged) == []
 
 
 async def test_they_come_after_every_decision_and_the_journal_and_the_report_know_them(tmp_path: Path):
