@@ -9,6 +9,7 @@ Every other driver is held against this one.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from hftd.backtest.task import RUN_ID, Task
 from hftd.calendar import Calendar
 from hftd.data.recorded import EVENTS
 from hftd.domain.commands import CancelOrder, Command, ReplaceOrder, SubmitOrder
-from hftd.domain.convert import MINUTE_NS
+from hftd.domain.convert import MINUTE_NS, billionths
 from hftd.domain.events import Event, OrderReported, QuoteReceived, SessionClosed, SessionOpened, TradeReceived
 from hftd.domain.intents import Intent
 from hftd.domain.market import Bar, MarketData, Quote, Trade
@@ -121,7 +122,7 @@ class PlainDriver:
         self._admission = Admission()
         self._numbers.clear()
         self._decided.clear()
-        carried = self.carried.into(session.open_ns - LEAD_NS, self._cash)
+        carried = self.carried.into(session.open_ns - LEAD_NS, billionths(self._cash))
         self._admission.recall(carried)
         self._step(carried)
         for bar in warm_up(self.task, self._calendar, session, running.model.warmup_bars):
@@ -144,11 +145,15 @@ class PlainDriver:
             self._live_through(moment, due_ns, session)
 
     def _end(self, session: Session) -> None:
-        """What lasts beyond the close is withdrawn: the next session's engine would not know of it."""
+        """What lasts beyond the close is withdrawn, and no model is told: the next session's engine would not know of
+        it."""
         for order in list(self._engine.working.values()):
             if not order.status.is_terminal:
-                self._cancel(order.request.client_order_id, session.close_ns)
-        self._flush(session.close_ns)
+                with suppress(Refusal):
+                    self._withdraw(order.request.client_order_id, session.close_ns)
+        self._hear(self._venue.drain())
+        while self._reports:
+            self._engine.follow(OrderReported(self._reports.popleft()), ())
         self._write_orders()
         self.carried = carried_of(self._engine)
 
@@ -283,19 +288,24 @@ class PlainDriver:
         try:
             accepted = self._venue.submit(self._account, new_order_of(command.order), time_ns)
         except Refusal as refusal:
-            self._answer(ExecutionReport(ReportKind.REJECTED, id, time_ns, reason=refusal.message))
+            self._answer(ExecutionReport(ReportKind.REJECTED, id, time_ns, reason=refusal.reason))
         else:
             self._answer(first_word(accepted, self._venue.legs(accepted)))
 
     def _cancel(self, client_order_id: str, time_ns: int) -> None:
         try:
-            order = self._venue.order_by_client_id(self._account, client_order_id)
-            self._venue.cancel(self._account, order.id, time_ns)
+            broker_order_id = self._withdraw(client_order_id, time_ns)
         except Refusal as refusal:
             kind = ReportKind.ORDER_CANCEL_REJECTED
-            self._answer(ExecutionReport(kind, client_order_id, time_ns, reason=refusal.message))
+            self._answer(ExecutionReport(kind, client_order_id, time_ns, reason=refusal.reason))
         else:
-            self._answer(ExecutionReport(ReportKind.PENDING_CANCEL, client_order_id, time_ns, order.id))
+            self._answer(ExecutionReport(ReportKind.PENDING_CANCEL, client_order_id, time_ns, broker_order_id))
+
+    def _withdraw(self, client_order_id: str, time_ns: int) -> str:
+        """Cancel at the venue; its id of the order. Raises Refusal."""
+        order = self._venue.order_by_client_id(self._account, client_order_id)
+        self._venue.cancel(self._account, order.id, time_ns)
+        return order.id
 
     def _replace(self, command: ReplaceOrder, time_ns: int) -> None:
         changes = Changes(
@@ -306,7 +316,7 @@ class PlainDriver:
             following = self._venue.replace(self._account, order.id, changes, time_ns)
         except Refusal as refusal:
             kind = ReportKind.ORDER_REPLACE_REJECTED
-            self._answer(ExecutionReport(kind, command.client_order_id, time_ns, reason=refusal.message))
+            self._answer(ExecutionReport(kind, command.client_order_id, time_ns, reason=refusal.reason))
         else:
             self._answer(first_word(following, self._venue.legs(following)))
 

@@ -76,6 +76,7 @@ class AlpacaBroker:
         self._sink: Sink = _nobody
         self._now_ns = now_ns
         self._session: aiohttp.ClientSession | None = None
+        self._traces: list[aiohttp.TraceConfig] = []
         self._library = Library(endpoints, keys, self._patience)
         rest = Rest(endpoints.trading, keys, self._patience)
         self._orders = OrderPath(rest, now_ns, self._patience.request_attempts, self._deliver)
@@ -278,7 +279,7 @@ class AlpacaBroker:
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             connector = aiohttp.TCPConnector(keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=DNS_CACHE_S)
-            self._session = aiohttp.ClientSession(connector=connector)
+            self._session = aiohttp.ClientSession(connector=connector, trace_configs=self._traces)
         return self._session
 
     def _deliver(self, message: Message) -> None:

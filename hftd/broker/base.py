@@ -112,6 +112,12 @@ class Mark(Struct, frozen=True):
     hold: int
 
 
+class HoldBegun(Struct, frozen=True):
+    """Lockstep: a request was answered during hold number `hold`, so what it did is told before that hold's marks."""
+
+    hold: int
+
+
 class UnknownMessage(Struct, frozen=True):
     """Something the broker sent and we do not understand, as text: to be journaled and reported, never dropped."""
 
@@ -129,6 +135,7 @@ Message = (
     | FeedStatus
     | ClockAnnouncement
     | Mark
+    | HoldBegun
     | UnknownMessage
 )
 Sink = Callable[[Message], None]
@@ -271,8 +278,9 @@ class Broker(Protocol):
 class LockstepBroker(Broker, Protocol):
     """A broker whose time can be held still: the simulated exchange."""
 
-    async def done(self, hold: int) -> None:
-        """Say that everything before hold number `hold` has been dealt with, so that time may go on."""
+    async def done(self, hold: int, wake_ns: int | None = None) -> None:
+        """Say that everything before hold number `hold` has been dealt with, so that time may go on: to `wake_ns` at
+        most, where it stands still again whether anything happens then or not."""
         ...
 
 

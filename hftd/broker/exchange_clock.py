@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from types import SimpleNamespace
 
 import aiohttp
 import msgspec
 
-from hftd.broker.base import ClockAnnouncement, Feed, FeedStatus, Sink, UnknownMessage
+from hftd.broker.base import ClockAnnouncement, Feed, FeedStatus, HoldBegun, Sink, UnknownMessage
 from hftd.broker.credentials import Keys
 from hftd.broker.endpoints import Patience
 from hftd.broker.line import Line, Receive, Socket
@@ -14,6 +15,8 @@ from hftd.broker.wire_market import TEXT_MAX, UNREADABLE
 
 LOCKSTEP_HEADERS = {"X-Hftd-Lockstep": "1"}
 """On a market-data or trade-updates socket: marks are wanted."""
+HOLD_HEADER = "X-Hftd-Hold"
+"""On an answer of REST: the hold during which it was given."""
 
 _announcement = msgspec.json.Decoder(ClockAnnouncement)
 
@@ -53,12 +56,28 @@ class ExchangeClockLink:
         await self.line.close()
         self._sink = None
 
-    async def done(self, hold: int) -> None:
-        """Let time go on after hold number `hold`; nothing while the socket is down: the lost hold nothing."""
+    @property
+    def trace(self) -> aiohttp.TraceConfig:
+        """Tells the sink, before anybody has an answer of REST, of the hold in which it was given."""
+        trace = aiohttp.TraceConfig()
+        trace.on_request_end.append(self._follow_answer)
+        return trace
+
+    async def _follow_answer(
+        self, session: aiohttp.ClientSession, context: SimpleNamespace, answered: aiohttp.TraceRequestEndParams
+    ) -> None:
+        hold = answered.response.headers.get(HOLD_HEADER, "")
+        if self._sink is not None and hold.isdecimal():
+            self._sink(HoldBegun(int(hold)))
+
+    async def done(self, hold: int, wake_ns: int | None = None) -> None:
+        """Let time go on after hold number `hold`, to `wake_ns` at most; nothing while the socket is down: the lost
+        hold nothing."""
         socket = self.line.socket
         if socket is not None:
             with suppress(aiohttp.ClientError, OSError):
-                await socket.send_str(f'{{"done":{hold}}}')
+                wake = "" if wake_ns is None else f',"wake_ns":{wake_ns}'
+                await socket.send_str(f'{{"done":{hold}{wake}}}')
 
     async def greet(self, socket: Socket, receive: Receive) -> None:
         frame, _ = await receive()

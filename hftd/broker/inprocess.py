@@ -113,13 +113,13 @@ class InProcessBroker:
                 self._sink(Mark(feed, self._hold))
         self._clock_sink(ClockAnnouncement(self._clock.now_ns(), self._clock.speed, hold=self._hold))
 
-    def release(self, hold: int) -> None:
-        """As `done`, at once: what a daemon is given."""
+    def release(self, hold: int, wake_ns: int | None = None) -> None:
+        """As `done`, at once: what a daemon is given. Whoever moves the clock sees by it when somebody wakes."""
         if hold == self._hold:
             self._released.set()
 
-    async def done(self, hold: int) -> None:
-        self.release(hold)
+    async def done(self, hold: int, wake_ns: int | None = None) -> None:
+        self.release(hold, wake_ns)
 
     # -- connecting ----------------------------------------------------------------------------------------------
 
@@ -279,7 +279,7 @@ class InProcessBroker:
         return self.venue.order_by_client_id(self.account_id, client_order_id)
 
     def _refused(self, kind: ReportKind, client_order_id: str, refusal: Refusal) -> ExecutionReport:
-        return ExecutionReport(kind, client_order_id, self._clock.now_ns(), reason=refusal.message)
+        return ExecutionReport(kind, client_order_id, self._clock.now_ns(), reason=refusal.reason)
 
     # -- telling -------------------------------------------------------------------------------------------------
 

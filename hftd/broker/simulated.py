@@ -31,6 +31,8 @@ class SimulatedBroker(AlpacaBroker):
         headers = LOCKSTEP_HEADERS if lockstep else None
         super().__init__(endpoints, keys, now_ns=now_ns, patience=patience, socket_headers=headers)
         self.link = ExchangeClockLink(endpoints.clock, keys, now_ns, lockstep=lockstep, patience=patience)
+        if lockstep:
+            self._traces.append(self.link.trace)
 
     async def connect_clock(self, sink: Sink) -> None:
         """Follow the exchange's clock only, as a daemon does while the market is closed. `connect` does it too."""
@@ -59,9 +61,9 @@ class SimulatedBroker(AlpacaBroker):
         await self.link.close()
         await super().disconnect()
 
-    async def done(self, hold: int) -> None:
-        """Let the exchange's time go on after hold number `hold`."""
-        await self.link.done(hold)
+    async def done(self, hold: int, wake_ns: int | None = None) -> None:
+        """Let the exchange's time go on after hold number `hold`, and stand still again at `wake_ns`."""
+        await self.link.done(hold, wake_ns)
 
     @property
     def _lines(self) -> tuple[Line, ...]:

@@ -13,6 +13,7 @@ MINUTE_NS = 60 * SECOND_NS
 DAY_NS = 86_400 * SECOND_NS
 
 CENT = Decimal("0.01")
+BILLIONTH = Decimal("0.000000001")
 TICKS_PER_DOLLAR = 10_000
 """The book's tick is $0.0001, the finest increment a US share trades in (SEC Rule 612)."""
 
@@ -42,6 +43,14 @@ def text_of(number: Decimal) -> str:
     """Plain decimal text without exponent or trailing zeros: 5, 0.25, 100000."""
     text = format(number, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def billionths(number: Decimal) -> Decimal:
+    """`number` with up to nine decimals, halves to even: as amounts and quantities are told by the broker."""
+    exponent = number.as_tuple().exponent
+    return (
+        number.quantize(BILLIONTH, rounding=ROUND_HALF_EVEN) if isinstance(exponent, int) and exponent < -9 else number
+    )
 
 
 def cents(amount: Decimal) -> Decimal:

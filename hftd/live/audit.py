@@ -1,15 +1,15 @@
 """Holding our books against the broker's: orders that have gone quiet during a session, the account at its end."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Hashable, Mapping
 from decimal import Decimal
 
 import structlog
 
 from hftd.broker.base import Broker, Feed, FeedState
 from hftd.clock import Clock
-from hftd.domain.convert import MINUTE_NS, cents, text_of
+from hftd.domain.convert import MINUTE_NS, billionths, cents, text_of
 from hftd.domain.events import FeesCharged, TradingHalted
-from hftd.domain.orders import OrderStatus
+from hftd.engine.state import OrderState
 from hftd.errors import UNANSWERED
 from hftd.live.catching_up import SOURCE, CatchUp
 from hftd.live.trader import Trader
@@ -35,7 +35,7 @@ class Audit:
         self._glance = glance
         self._symbols = symbols
         self._feeds = feeds
-        self._working_before: dict[str, tuple[OrderStatus, Decimal]] = {}
+        self._working_before: dict[str, Hashable] = {}
 
     def begin(self) -> None:
         """The session is open, and all orders were asked about just now."""
@@ -50,7 +50,7 @@ class Audit:
         if self._feeds.get(Feed.TRADES) is FeedState.FAILED:  # that of data is asked for when bars do not come
             await self._broker.reconnect(Feed.TRADES)
         before, working = self._working_before, trader.engine.working
-        self._working_before = {id: (order.status, order.filled_quantity) for id, order in working.items()}
+        self._working_before = {id: _standing(order) for id, order in working.items()}
         await self.check_orders(trader, {id for id, stands in self._working_before.items() if before.get(id) != stands})
 
     def check_journal(self, trader: Trader) -> None:
@@ -86,11 +86,11 @@ class Audit:
         except UNANSWERED as error:
             log.warning("account.unchecked", error=str(error))
             return
-        if account.cash != engine.cash:
+        if account.cash != billionths(engine.cash):
             await self._book_fees(trader)
         held = {position.symbol: position.quantity - by_hand.get(position.symbol, 0) for position in positions}
         theirs = {symbol: quantity for symbol, quantity in held.items() if symbol in self._symbols and quantity}
-        if theirs == engine.positions and account.cash == engine.cash:
+        if theirs == engine.positions and account.cash == billionths(engine.cash):
             log.info("account.agrees", cash=f"{cents(account.cash):,}", positions=len(theirs))
         else:
             log.warning(
@@ -101,3 +101,8 @@ class Audit:
                 brokers_cash=text_of(account.cash),
             )
             trader.remark("account.differs", f"cash {text_of(engine.cash)}, the broker's {text_of(account.cash)}")
+
+
+def _standing(order: OrderState) -> Hashable:
+    """What changes whenever something of an order is heard or asked for: it is not quiet then."""
+    return order.status, order.filled_quantity, order.cancel_requested

@@ -15,6 +15,7 @@ from hftd.broker.credentials import Keys, find_keys
 from hftd.clock import Clock, ExchangeClock, WallClock
 from hftd.errors import BrokerUnavailable
 from hftd.live.embedded import EmbeddedExchange, exchange_arguments
+from hftd.live.lockstep import Done
 from hftd.live.systemd import Notifier
 from hftd.settings import Settings
 from hftd.settings.shape import BrokerSettings
@@ -43,7 +44,7 @@ class Connection:
     clock: Clock
     lost: Callable[[], Awaitable[int]]
     hear_clock: Callable[[Sink], Awaitable[None]] | None = None
-    done: Callable[[int], None] | None = None
+    done: Done | None = None
     exchange_url: str | None = None
 
 
@@ -138,11 +139,11 @@ def _simulated(
     return Connection(broker, clock, lost, broker.connect_clock, _done(broker) if lockstep else None, url)
 
 
-def _done(broker: "SimulatedBroker") -> Callable[[int], None]:
+def _done(broker: "SimulatedBroker") -> Done:
     tasks: set[asyncio.Task[None]] = set()
 
-    def done(hold: int) -> None:
-        task = asyncio.create_task(broker.done(hold))
+    def done(hold: int, wake_ns: int | None) -> None:
+        task = asyncio.create_task(broker.done(hold, wake_ns))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 

@@ -47,6 +47,7 @@ from hftd.live.catching_up import CatchUp, once
 from hftd.live.crash_points import crash_point
 from hftd.live.hours import LEAD_NS, Hours
 from hftd.live.inbox import Inbox, Overflowed
+from hftd.live.lockstep import Done
 from hftd.live.measures import Measures
 from hftd.live.plan import Outcome, Plan
 from hftd.live.preparation import Preparation, Prepared
@@ -85,7 +86,7 @@ class Daemon:
         calendar: Calendar,
         notifier: Notifier,
         hear_clock: Callable[[Sink], Awaitable[None]] | None = None,
-        done: Callable[[int], None] | None = None,
+        done: Done | None = None,
         services: Iterable[Service] = (),
     ) -> None:
         self.plan = plan

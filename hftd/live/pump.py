@@ -20,7 +20,7 @@ from hftd.engine.tally import Tally
 from hftd.errors import BrokerUnavailable, CredentialsError
 from hftd.live.feed import FeedKeeper
 from hftd.live.inbox import Inbox
-from hftd.live.lockstep import Lockstep
+from hftd.live.lockstep import Done, Lockstep
 from hftd.live.telling import Telling
 from hftd.live.trader import Trader
 
@@ -47,7 +47,7 @@ class Pump:
         telling: Telling,
         tally: Tally,
         deal_with: Callable[[Any], Awaitable[None]],
-        done: Callable[[int], None] | None,
+        done: Done | None,
     ) -> None:
         self.trader: Trader | None = None
         self.keeper: FeedKeeper | None = None
@@ -145,17 +145,21 @@ class Pump:
         """The broker's sink."""
         for ready in self.lockstep.offer(message) if self.lockstep else (message,):
             self.inbox.put(ready)
+        if self.inbox.is_awaited:
+            self._release()
 
     def deliver(self, report: ExecutionReport) -> None:
         """The answer to a request of ours."""
         self.inbox.put(report)
 
-    def _on_idle(self) -> None:
-        if self.lockstep:
-            for message in self.lockstep.release():
-                self.inbox.put(message)
-            if not len(self.inbox):
-                self.lockstep.idle()
+    def _on_idle(self, until_ns: int) -> None:
+        self._release()
+        if self.lockstep and not len(self.inbox):
+            self.lockstep.idle(until_ns)
+
+    def _release(self) -> None:
+        for message in self.lockstep.release() if self.lockstep else ():
+            self.inbox.put(message)
 
     def _is_busy(self) -> bool:
         trader = self.trader

@@ -11,7 +11,7 @@ class Exchange:
 
     def __init__(self) -> None:
         self.let_go: list[int] = []
-        self.lockstep = Lockstep(self.let_go.append, is_busy=lambda: False)
+        self.lockstep = Lockstep(lambda hold, wake_ns: self.let_go.append(hold), is_busy=lambda: False)
 
     def sockets(self, state: FeedState, *feeds: Feed) -> None:
         for feed in feeds:
@@ -19,12 +19,16 @@ class Exchange:
 
     def announce(self, hold: int) -> None:
         self.lockstep.offer(ClockAnnouncement(hold, 3600.0, False, hold))
-        self.lockstep.idle()
+        self._go_round()
 
     def mark(self, hold: int, *feeds: Feed) -> None:
         for feed in feeds:
             self.lockstep.offer(Mark(feed, hold))
-        self.lockstep.idle()
+        self._go_round()
+
+    def _go_round(self) -> None:
+        self.lockstep.release()
+        self.lockstep.idle(None)
 
 
 @pytest.fixture

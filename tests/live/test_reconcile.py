@@ -21,6 +21,7 @@ from hftd.engine.engine import Engine
 from hftd.engine.tally import Tally
 from hftd.errors import StateError
 from hftd.journal import Journal
+from hftd.live.audit import CHECK_NS, Audit
 from hftd.live.catching_up import CatchUp, once
 from hftd.live.guard import Guard
 from hftd.live.reconcile import ANSWERS, Answer, Difference
@@ -253,6 +254,29 @@ async def test_cancel_unheard_a_cancellation_is_asked_for_again(tmp_path: Path) 
     case.book(OrderStatus.NEW)
     await case.reconcile()
     assert (case.found, case.books.canceled) == ([("cancel_unheard", "cancel")], [case.id])
+    case.journal.close()
+
+
+async def test_a_cancellation_is_not_asked_for_again_before_it_could_be_heard_of(tmp_path: Path) -> None:
+    case = Case(tmp_path / "j.sqlite", buy(5, "SPY", limit=100))
+    case.report(ReportKind.NEW)
+    case.book(OrderStatus.NEW)
+    broker: Any = case.books
+    audit = Audit(broker, case.clock, case.catch_up, ["SPY"], {})
+
+    async def check() -> None:
+        case.clock.advance_to(case.clock.now_ns() + CHECK_NS)
+        await audit.check_quiet_orders(case.trader)
+        await case.trader.sender.settle()
+
+    await check()
+    case.trader.take(TradingHalted(case.clock.now_ns(), "manual", "so told", flatten=True), "test")
+    await case.trader.sender.settle()
+    assert case.books.canceled == [case.id]
+    await check()
+    assert case.books.canceled == [case.id]
+    await check()
+    assert case.books.canceled == [case.id, case.id]
     case.journal.close()
 
 

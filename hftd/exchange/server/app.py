@@ -291,6 +291,8 @@ def _endpoint(exchange: Exchange, handler: Handler, refusal: Refusal) -> Served:
         if allowance:
             response.headers.update(allowance.headers)
         response.headers["X-Request-ID"] = uuid.uuid4().hex
+        if hold := exchange.holds.hold_of(account):
+            response.headers["X-Hftd-Hold"] = str(hold)
         return response
 
     return served

@@ -1,11 +1,12 @@
 """The clock socket `/hftd/clock`: the exchange's time, and the client's say in it when in lockstep.
 
     S {"time_ns": int, "speed": float, "jump": bool, "hold": int}     at once, at jumps, opens and closes, each second
-    C {"done": n}                                                     in lockstep: everything up to hold n is digested
+    C {"done": n, "wake_ns": int}                                     in lockstep: everything up to hold n is digested
 
 `hold` is 0 unless the client is in lockstep (`?lockstep=1`) and time stands still for it. A lockstep client holds time
 from the moment it is connected, so that it may open and set up its other sockets first; a socket that is opened during
-a hold gets that hold's mark when it has authenticated.
+a hold gets that hold's mark when it has authenticated. `wake_ns` may be left out: the next moment that is to be held
+for the client, whether anything happens then or not.
 """
 
 from collections.abc import Callable, Iterator
@@ -79,7 +80,7 @@ async def serve_clock(
     with present(connection), _taking_part(connection, feed, holds, mark) as client:
         async for message in connection.socket:
             if client and message.type is WSMsgType.TEXT:
-                holds.done(client, _done(message.data))
+                holds.done(client, *_done(message.data))
     return connection.socket
 
 
@@ -107,10 +108,10 @@ def _taking_part(
             holds.leave(client)
 
 
-def _done(text: str) -> object:
-    """The hold that a client says to be done with; None for anything else."""
+def _done(text: str) -> tuple[object, object]:
+    """The hold that a client says to be done with, and when it wants to be awake; None for anything else."""
     try:
         message = decode(Codec.JSON, text)
     except ValueError:
-        return None
-    return message.get("done") if isinstance(message, dict) else None
+        return None, None
+    return (message.get("done"), message.get("wake_ns")) if isinstance(message, dict) else (None, None)

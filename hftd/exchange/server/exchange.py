@@ -107,7 +107,7 @@ class Exchange:
         self.feed = Feed()
         self.trade_feed = TradeFeed()
         self.event_log = EventLog()
-        self._untold: list[Happening] = []
+        self._untold: list[OrderChanged] = []
         self.holds = Holds(self._stop_for_lockstep, self._go_after_lockstep)
         self.sockets: dict[Target, set[Connection]] = {target: set() for target in Target}
         self.faults = Faults(config.seed, self.sockets, self.feed)
@@ -161,14 +161,19 @@ class Exchange:
     def commit(self) -> None:
         """Keep what a client's command did, and tell it once the command is answered.
 
-        As with the real broker: clients look up an order's update by the id that they know from the answer.
+        As with the real broker: clients look up an order's update by the id that they know from the answer. Those in
+        lockstep are told before, and learn from the answer which hold they have to wait for.
         """
         happenings = self.venue.drain()
         if happenings:
             self.store.write(happenings, standing=self.venue.standing)
-            if not self._untold:
-                asyncio.get_running_loop().call_soon(self._tell_untold)
-            self._untold += happenings
+            at_once: list[OrderChanged] = []
+            for happening in happenings:
+                if isinstance(happening, OrderChanged):
+                    in_lockstep = self._owner_of(happening) in self.holds.accounts
+                    (at_once if in_lockstep else self._untold).append(happening)
+            self._hold(self._publish(at_once))
+            asyncio.get_running_loop().call_soon(self._tell_untold)
             self._notify()  # what is under way may be due before anything else
 
     def mark_late(self, connection: Connection) -> None:
@@ -243,7 +248,7 @@ class Exchange:
 
     def _due_ns(self) -> int | None:
         fault_ns = max(self._schedule[0][0], self.timeline.now_ns()) if self._schedule else None
-        times = (self.course.next_ns, fault_ns, self._minute_ns())
+        times = (self.course.next_ns, fault_ns, self._minute_ns(), self._wake_ns())
         return min((time_ns for time_ns in times if time_ns is not None), default=None)
 
     def _minute_ns(self) -> int | None:
@@ -252,6 +257,11 @@ class Exchange:
         if not self.holds.accounts or not self._is_lively():
             return None
         return max((self._moment_ns // MINUTE_NS + 1) * MINUTE_NS, self.timeline.now_ns())
+
+    def _wake_ns(self) -> int | None:
+        """When somebody in lockstep wants to be awake: a timer of its own, whatever the market does then."""
+        wake_ns = self.holds.wake_ns
+        return None if wake_ns is None else max(wake_ns, self.timeline.now_ns())
 
     def _is_lively(self) -> bool:
         point = self.course.next_point
@@ -295,6 +305,7 @@ class Exchange:
         if moment.turned:
             self.clock_feed.announce_turn(jump=leapt)
         on_the_minute = self._is_lively() and time_ns % MINUTE_NS == 0
+        reached |= self.holds.woken_by(time_ns)
         self._hold(self.holds.accounts if moment.turned or on_the_minute else reached, jump=leapt)
         while self._schedule and self._schedule[0][0] <= time_ns:
             self.arm(self._schedule.popleft()[1])
@@ -342,15 +353,22 @@ class Exchange:
     def _tell(self, happenings: Iterable[Happening]) -> set[str]:
         """Send trade updates, those that are still untold first. Returns the accounts that got any."""
         untold, self._untold = self._untold, []
+        changes = (happening for happening in happenings if isinstance(happening, OrderChanged))
+        return self._publish((*untold, *changes))
+
+    def _publish(self, changes: Iterable[OrderChanged]) -> set[str]:
         reached = set()
-        for happening in (*untold, *happenings):
-            if isinstance(happening, OrderChanged) and happening.kind is not None:
-                name = self._names[happening.order.account_id]
-                update = partial(update_json, happening, self.assets)
-                self.event_log.add(name, happening.time_ns, update)
+        for change in changes:
+            if change.kind is not None:
+                name = self._owner_of(change)
+                update = partial(update_json, change, self.assets)
+                self.event_log.add(name, change.time_ns, update)
                 if self.trade_feed.publish(name, update):
                     reached.add(name)
         return reached
+
+    def _owner_of(self, change: OrderChanged) -> str:
+        return self._names[change.order.account_id]
 
     def _hold(self, accounts: Iterable[str], *, jump: bool = False) -> None:
         for account in list(accounts):
@@ -369,6 +387,7 @@ class Exchange:
         self.timeline.stop("lockstep")
 
     def _go_after_lockstep(self) -> None:
+        self.timeline.limit_ns = self._due_ns()  # who let it go may have said when to stand still again
         self.timeline.go("lockstep")
         self._notify()
 

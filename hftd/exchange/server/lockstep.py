@@ -2,8 +2,8 @@
 
 After everything that was sent to an account with a lockstep client, the hold number n of that client grows by one, a
 mark n follows on each of the account's lockstep sockets, n is announced on its clock socket, and time stands still
-until the client says `done` for the latest n. A client that does not answer is let go of: it must not stop the others
-for ever.
+until the client says `done` for the latest n. With it the client may say when it wants to be awake again, and time
+stands still for it then, too. A client that does not answer is let go of: it must not stop the others for ever.
 """
 
 from collections.abc import Callable, Iterable
@@ -29,6 +29,7 @@ class LockstepClient:
         self.announce = announce
         self.mark = mark
         self.hold = 0
+        self.wake_ns: int | None = None
         self.is_holding = False
         self.since_s = 0.0
 
@@ -49,6 +50,16 @@ class Holds:
     def accounts(self) -> Iterable[str]:
         """Accounts with a lockstep client."""
         return self._clients.keys()
+
+    @property
+    def wake_ns(self) -> int | None:
+        """When the first of the clients wants to be awake again."""
+        return min((client.wake_ns for client in self._clients.values() if client.wake_ns is not None), default=None)
+
+    def woken_by(self, time_ns: int) -> set[str]:
+        """Accounts whose clients want to be awake by then."""
+        due = ((account, client.wake_ns) for account, client in self._clients.items())
+        return {account for account, wake_ns in due if wake_ns is not None and wake_ns <= time_ns}
 
     def hold_of(self, account: str) -> int:
         """The number of the account's present hold, 0 when it holds nothing."""
@@ -76,6 +87,7 @@ class Holds:
         if client is None:
             return
         client.hold += 1
+        client.wake_ns = None
         self._latest[account] = client.hold
         client.is_holding = True
         client.since_s = self._monotonic()
@@ -83,9 +95,10 @@ class Holds:
         client.mark(client.hold)
         client.announce(client.hold, jump)
 
-    def done(self, client: LockstepClient, hold: object) -> None:
-        """`client` has digested everything up to `hold`; only the latest counts."""
+    def done(self, client: LockstepClient, hold: object, wake_ns: object = None) -> None:
+        """`client` has digested everything up to `hold`, and wants to be awake at `wake_ns`; only the latest counts."""
         if hold == client.hold and self._clients.get(client.account) is client:
+            client.wake_ns = wake_ns if type(wake_ns) is int else None
             self._let_go(client)
 
     def release_overdue(self) -> None:

@@ -1,10 +1,10 @@
 """The venue's records as Alpaca writes them: trading objects, in which every decimal is text."""
 
 from collections.abc import Callable, Mapping
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from typing import Any
 
-from hftd.domain.convert import rfc3339_of, text_of
+from hftd.domain.convert import billionths, rfc3339_of, text_of
 from hftd.domain.orders import OrderClass
 from hftd.exchange.venue.accounts import (
     Account,
@@ -18,18 +18,13 @@ from hftd.exchange.venue.assets import Asset
 from hftd.exchange.venue.happenings import OrderChanged
 from hftd.exchange.venue.orders import Order
 
-NANO = Decimal("0.000000001")
-
 Json = dict[str, Any]
 Assets = Mapping[str, Asset]
 
 
 def decimal_text(number: Decimal) -> str:
     """A quantity, price or amount with up to nine decimals."""
-    exponent = number.as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -9:
-        number = number.quantize(NANO, rounding=ROUND_HALF_EVEN)
-    return text_of(number)
+    return text_of(billionths(number))
 
 
 def optional_text(number: Decimal | None) -> str | None:
@@ -98,7 +93,7 @@ def update_json(change: OrderChanged, assets: Assets) -> Json:
             "qty": decimal_text(change.execution.quantity),
             "position_qty": optional_text(change.position_quantity),
         }
-    return update
+    return update if change.order.reject_reason is None else update | {"reason": change.order.reject_reason}
 
 
 def account_json(account: Account, figures: AccountFigures, balance_day: str) -> Json:

@@ -22,6 +22,12 @@ class Refusal(Exception):
         self.message = message
         self.extra = extra
 
+    @property
+    def reason(self) -> str:
+        """What the order's owner is told: the message, with the ground for it if there is one besides."""
+        ground = self.extra.get("reject_reason")
+        return f"{self.message} ({ground})" if ground else self.message
+
 
 def forbidden(message: str, **extra: str) -> Refusal:
     """The account may not do that."""

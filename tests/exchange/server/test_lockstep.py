@@ -87,6 +87,48 @@ async def test_time_stands_until_done(start: Start) -> None:
         await socket.close()
 
 
+async def test_time_stands_when_a_client_wants_to_be_awake(start: Start) -> None:
+    """Once, at the very time, and at no speed further: a wish that makes no sense is none."""
+    running = await start(speed=1e6, wait=True)
+    clock = await clock_socket(running, lockstep=True)
+    told = await clock.hear()
+    for wishes, reached in (
+        ({"wake_ns": OPEN_NS - MARGIN_NS + 7}, OPEN_NS - MARGIN_NS + 7),
+        ({"wake_ns": OPEN_NS - MARGIN_NS - 1}, OPEN_NS - MARGIN_NS + 7),  # it is over: at once
+        ({}, OPEN_NS - MARGIN_NS + MINUTE_NS),
+        ({"wake_ns": "soon"}, OPEN_NS - MARGIN_NS + 2 * MINUTE_NS),
+        ({"wake_ns": OPEN_NS}, OPEN_NS - MARGIN_NS + 3 * MINUTE_NS),
+    ):
+        await clock.say({"done": told["hold"], **wishes})
+        before = told["hold"]
+        while (told := await clock.hear())["hold"] <= before:
+            continue
+        assert (told["time_ns"], running.exchange.timeline.now_ns()) == (reached, reached)
+    await clock.close()
+
+
+ORDER = {"symbol": "SPY", "qty": "5", "side": "buy", "type": "market", "time_in_force": "opg"}
+
+
+async def test_what_a_request_does_is_told_before_it_is_answered_with_the_hold_behind_it(start: Start) -> None:
+    running = await start()
+    clock = await clock_socket(running, lockstep=True)
+    trades = await trade_socket(running, lockstep=True)
+    rest = Rest(running)
+    assert (await clock.hear())["hold"] == 1
+    _, headers, _ = await rest.ask_whole("GET", "/v2/account")
+    assert headers["X-Hftd-Hold"] == "1"
+    _, headers, _ = await rest.ask_whole("POST", "/v2/orders", json=ORDER)
+    assert headers["X-Hftd-Hold"] == "2"
+    assert running.exchange.holds.hold_of("default") == 2
+    heard = [await trades.hear() for _ in range(2)]
+    assert [update["data"].get("event", update["data"].get("hold")) for update in heard] == ["accepted", 2]
+    for socket in (clock, trades):
+        await socket.close()
+    _, headers, _ = await rest.ask_whole("GET", "/v2/account")
+    assert "X-Hftd-Hold" not in headers
+
+
 async def test_a_week_unpaced(start: Start) -> None:
     """At high speed a session lasts as long as its client takes; nothing is lost, nothing comes twice."""
     running = await start(speed=1e6, wait=True)
