@@ -154,5 +154,4 @@ def test_a_model_is_told_and_decides_the_same_live_and_in_a_backtest(home: Home,
     assert len(case.told("live")) == len(case.told("backtest")) > 50
     assert traded_live(case) == traded_in_backtest(case)
     assert {name: live[name] for name in COUNTED} == {name: backtest[name] for name in COUNTED}
-    if case.terms["HFTD_EXCHANGE__FEES"] == "none":  # execution reports carry none: a daemon learns of them later
-        assert {name: live[name] for name in SUMS} == pytest.approx({name: backtest[name] for name in SUMS}, abs=1e-3)
+    assert {name: live[name] for name in SUMS} == pytest.approx({name: backtest[name] for name in SUMS}, abs=1e-3)
