@@ -1,7 +1,7 @@
 """Running hftd as its users do: as a process, in a home and state directory of its own.
 
-Nothing here sleeps: a test waits for a line that the process writes, or for its end. A process that takes longer than
-`PATIENCE_S` is killed, and the test fails with all that it has written.
+Nothing here sleeps: a test waits for a line that the process writes, or for its end. A process that keeps a test
+waiting longer than `PATIENCE_S` is killed, and the test fails with all that it has written.
 """
 
 import json
@@ -66,17 +66,26 @@ class Running:
         self.process = process
         self.log = ""
         self._out = out
-        self._alarm = threading.Timer(PATIENCE_S, process.kill)
-        self._alarm.daemon = True
-        self._alarm.start()
+
+    @contextmanager
+    def _kept_waiting(self) -> Iterator[None]:
+        """Kill it if what is waited for meanwhile does not come."""
+        alarm = threading.Timer(PATIENCE_S, self.process.kill)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            yield
+        finally:
+            alarm.cancel()
 
     def wait_for(self, fragment: str) -> str:
         """Read on until a line of the log contains `fragment`, and return that line."""
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.log += line
-            if fragment in line:
-                return line
+        with self._kept_waiting():
+            for line in self.process.stderr:
+                self.log += line
+                if fragment in line:
+                    return line
         raise AssertionError(f"it ended before it logged {fragment!r}: {self.ended()}")
 
     def wait_for_each(self, *fragments: str) -> None:
@@ -93,10 +102,11 @@ class Running:
     def first_printed(self) -> str:
         """The first line of standard output of a process that logs nothing before it."""
         deadline = threading.Event()
-        while self.process.poll() is None:
-            if "\n" in (printed := self._out.read_text()):
-                return printed.splitlines()[0]
-            deadline.wait(0.02)
+        with self._kept_waiting():
+            while self.process.poll() is None:
+                if "\n" in (printed := self._out.read_text()):
+                    return printed.splitlines()[0]
+                deadline.wait(0.02)
         raise AssertionError(f"it ended before it printed anything: {self.ended()}")
 
     def send(self, number: int) -> None:
@@ -110,9 +120,9 @@ class Running:
     def ended(self) -> Ended:
         """Wait for the end, of this process and of those that write to the same log."""
         assert self.process.stderr is not None
-        self.log += self.process.stderr.read()
-        status = self.process.wait()
-        self._alarm.cancel()
+        with self._kept_waiting():
+            self.log += self.process.stderr.read()
+            status = self.process.wait()
         self.process.stderr.close()
         return Ended(status, self._out.read_text(), self.log)
 
@@ -250,7 +260,8 @@ class ExchangeProcess:
 def get(told: Mapping[str, str], path: str) -> Any:
     """The body of an exchange's answer; `told` is its first line of output."""
     headers = {"APCA-API-KEY-ID": told["key"], "APCA-API-SECRET-KEY": told["secret"]}
-    with urllib.request.urlopen(urllib.request.Request(told["rest"] + path, headers=headers)) as answer:
+    asked = urllib.request.Request(told["rest"] + path, headers=headers)
+    with urllib.request.urlopen(asked, timeout=PATIENCE_S) as answer:
         return json.load(answer)
 
 

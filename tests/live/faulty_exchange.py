@@ -6,7 +6,7 @@ import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.running import ExchangeProcess, Home
+from tests.running import PATIENCE_S, ExchangeProcess, Home
 
 
 class FaultyExchange(ExchangeProcess):
@@ -30,5 +30,6 @@ class FaultyExchange(ExchangeProcess):
         self._ask("DELETE", None)
 
     def _ask(self, method: str, body: bytes | None) -> None:
-        with urllib.request.urlopen(urllib.request.Request(self.told["control"] + "/faults", body, method=method)):
+        asked = urllib.request.Request(self.told["control"] + "/faults", body, method=method)
+        with urllib.request.urlopen(asked, timeout=PATIENCE_S):
             pass
