@@ -17,10 +17,10 @@ print(twice(21), "found" if twice.stats.cache_hits else "compiled")
 
 
 def told(module: Path, cache: Path | None) -> list[str]:
-    """What the module prints in a process of its own."""
+    """What the module prints in a process of its own. Byte code, fresh by the second of its source, is not kept."""
     rest = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
     environment = rest | ({"NUMBA_CACHE_DIR": str(cache)} if cache else {})
-    command = [sys.executable, module]
+    command = [sys.executable, "-B", module]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
 
 
