@@ -19,12 +19,9 @@ class Overflowed(Struct, frozen=True):
 
 
 class Inbox:
-    """A bounded queue with one reader. `on_idle` is called each time the reader is about to wait for something new,
-    with the time until which it does."""
+    """A bounded queue with one reader. `on_idle` is called each time the reader is about to wait for something new."""
 
-    def __init__(
-        self, clock: Clock, on_idle: Callable[[int], None] = lambda until_ns: None, capacity: int = CAPACITY
-    ) -> None:
+    def __init__(self, clock: Clock, on_idle: Callable[[], None] = lambda: None, capacity: int = CAPACITY) -> None:
         self._clock = clock
         self._on_idle = on_idle
         self._capacity = capacity
@@ -72,7 +69,7 @@ class Inbox:
     async def wait_until(self, time_ns: int) -> None:
         """Return when something has arrived, at `time_ns` by the clock, or on `wake`, whichever is first."""
         if not self._items:
-            self._on_idle(time_ns)
+            self._on_idle()
         if self._items or self._is_woken:
             self._is_woken = False
             return

@@ -11,7 +11,7 @@ from hftd.broker.base import ClockAnnouncement, Feed, FeedState, FeedStatus, Hol
 from hftd.domain.orders import ExecutionReport
 
 Done = Callable[[int, int | None], None]
-"""Told which hold has been dealt with, and until when there is nothing to do unless something happens."""
+"""Told which hold has been dealt with, and when the next timer is due."""
 
 
 class Lockstep:

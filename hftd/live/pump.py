@@ -152,10 +152,10 @@ class Pump:
         """The answer to a request of ours."""
         self.inbox.put(report)
 
-    def _on_idle(self, until_ns: int) -> None:
+    def _on_idle(self) -> None:
         self._release()
         if self.lockstep and not len(self.inbox):
-            self.lockstep.idle(until_ns)
+            self.lockstep.idle(self.trader.engine.next_timer_ns if self.trader else None)
 
     def _release(self) -> None:
         for message in self.lockstep.release() if self.lockstep else ():
