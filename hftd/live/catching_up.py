@@ -16,7 +16,7 @@ from hftd.broker.base import Broker
 from hftd.clock import Clock
 from hftd.domain.account import Position
 from hftd.domain.commands import CancelOrder
-from hftd.domain.convert import decimal_of, text_of
+from hftd.domain.convert import billionths, decimal_of, text_of
 from hftd.domain.events import Event, FeesCharged, OrderReported, PositionAdopted, TradingHalted
 from hftd.domain.orders import BrokerOrder, ExecutionReport
 from hftd.engine.engine import Engine
@@ -191,10 +191,10 @@ class CatchUp:
 
     async def _late_fees(self, engine: Engine, cash: Decimal) -> FeesCharged | None:
         """What a session that is over was charged and nobody booked, if it explains what `cash` lacks, to the cent."""
-        if self._is_stopping() or engine.cash == cash or not engine.began_ns:
+        if self._is_stopping() or billionths(engine.cash) == cash or not engine.began_ns:
             return None
         charged = await self._ask(partial(self._broker.fees, engine.began_ns))
-        is_that = charged is not None and engine.cash + engine.fees - charged == cash
+        is_that = charged is not None and billionths(engine.cash + engine.fees - charged) == cash
         return FeesCharged(engine.time_ns, charged - engine.fees) if charged is not None and is_that else None
 
     async def _missing_of(self, order: OrderState) -> list[ExecutionReport]:
