@@ -145,7 +145,7 @@ class Pump:
         """The broker's sink."""
         for ready in self.lockstep.offer(message) if self.lockstep else (message,):
             self.inbox.put(ready)
-        if self.inbox.is_awaited:
+        if self.inbox.is_awaited or self.trader is None:  # without a session there are no answers to come before
             self._release()
 
     def deliver(self, report: ExecutionReport) -> None:
