@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from sys import maxsize
 from types import SimpleNamespace
 
 import aiohttp
 import msgspec
+from msgspec.structs import replace
 
 from hftd.broker.base import ClockAnnouncement, Feed, FeedStatus, HoldBegun, Sink, UnknownMessage
 from hftd.broker.credentials import Keys
@@ -22,7 +24,10 @@ _announcement = msgspec.json.Decoder(ClockAnnouncement)
 
 
 class ExchangeClockLink:
-    """The client of `/hftd/clock`. In lockstep the exchange's time waits for `done` of the latest hold."""
+    """The client of `/hftd/clock`. In lockstep the exchange's time waits for `done` of the latest hold.
+
+    It is never given up: without it no time passes, and whoever would ask for it again waits for a time.
+    """
 
     def __init__(
         self,
@@ -37,7 +42,8 @@ class ExchangeClockLink:
         self._sink: Sink | None = None
         self.lockstep = lockstep
         address = f"{url}?lockstep=1" if lockstep else url
-        self.line = Line(Feed.CLOCK, address, self, self._report, now_ns, patience or Patience(), keys.headers())
+        endless = replace(patience or Patience(), refusals=maxsize)
+        self.line = Line(Feed.CLOCK, address, self, self._report, now_ns, endless, keys.headers())
 
     @property
     def connected(self) -> bool:

@@ -78,7 +78,8 @@ class Lockstep:
         if feed is Feed.CLOCK:
             self._is_clock_up = state is FeedState.UP
         if state is FeedState.UP:
-            self._marks[feed] = self._latest  # what came before it was connected it will not be told
+            # what came before it was connected it will not be told; a mark may have come with the greeting
+            self._marks[feed] = max(self._marks.get(feed, 0), self._latest)
         elif feed is Feed.CLOCK:
             self._forget()
         elif state in (FeedState.DOWN, FeedState.FAILED):

@@ -137,6 +137,13 @@ async def test_keys_refused_while_reconnecting(scene):
     await scene.inbox.state(Feed.TRADES, FeedState.UP, 2)
 
 
+async def test_the_clock_is_never_given_up(scene):
+    """Without it no time passes, and nobody would ever ask for it again."""
+    scene.arm(FaultKind.REFUSE, Target.CLOCK, count=HASTY.refusals + 2)
+    scene.arm(FaultKind.DROP, Target.CLOCK)
+    await scene.inbox.state(Feed.CLOCK, FeedState.UP, 2)
+
+
 async def test_keys_refused_when_connecting(scene):
     await scene.broker.disconnect()
     scene.arm(FaultKind.REFUSE, Target.DATA, count=1)

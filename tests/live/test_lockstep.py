@@ -69,3 +69,13 @@ def test_a_socket_that_is_lost_is_not_waited_for(exchange: Exchange) -> None:
     exchange.announce(201)
     exchange.mark(201, Feed.TRADES)
     assert exchange.let_go == [200, 201]
+
+
+def test_a_mark_that_comes_while_its_socket_is_greeted_is_remembered(exchange: Exchange) -> None:
+    """Of two sockets that have something to read either may be read first."""
+    exchange.sockets(FeedState.DOWN, Feed.TRADES)
+    exchange.mark(201, Feed.TRADES)
+    exchange.sockets(FeedState.UP, Feed.TRADES)
+    exchange.announce(201)
+    exchange.mark(201, Feed.DATA)
+    assert exchange.let_go == [200, 201]

@@ -247,9 +247,12 @@ class Exchange:
         self._write(self.venue.drain(), played_ns)
 
     def _due_ns(self) -> int | None:
+        return _earliest(self._next_ns(), self._wake_ns())
+
+    def _next_ns(self) -> int | None:
+        """When something is due next, whoever wants to be awake before."""
         fault_ns = max(self._schedule[0][0], self.timeline.now_ns()) if self._schedule else None
-        times = (self.course.next_ns, fault_ns, self._minute_ns(), self._wake_ns())
-        return min((time_ns for time_ns in times if time_ns is not None), default=None)
+        return _earliest(self.course.next_ns, fault_ns, self._minute_ns())
 
     def _minute_ns(self) -> int | None:
         """The next whole minute of an open session or just before one, when somebody is in lockstep: whose own timers
@@ -328,9 +331,10 @@ class Exchange:
         log.info("tape.ended", at=rfc3339_of(self.timeline.now_ns()), file=str(self.config.tape))
 
     def _write(self, happenings: Sequence[Happening], played_ns: int) -> None:
-        """Keep what has happened. Time may be read until the next moment, but not beyond: so that is written too."""
+        """Keep what has happened. Time may be read until the next moment, but not beyond: so that is written too. Who
+        wants to be awake before may change his mind, and nothing is written then."""
         now_ns = self.timeline.now_ns()
-        reserved_ns = now_ns if self.config.keeps_wall_time else max(now_ns, self._due_ns() or 0)
+        reserved_ns = now_ns if self.config.keeps_wall_time else max(now_ns, self._next_ns() or 0)
         values = {"standing": self.venue.standing, "time_ns": reserved_ns, "played_ns": played_ns}
         self.store.write(happenings, **values)
 
@@ -416,6 +420,10 @@ class Exchange:
             await asyncio.sleep(ANNOUNCED_EVERY_S)
             self.clock_feed.announce()
             self.holds.release_overdue()
+
+
+def _earliest(*times_ns: int | None) -> int | None:
+    return min((time_ns for time_ns in times_ns if time_ns is not None), default=None)
 
 
 def _session_fields(session: Session) -> dict[str, str]:

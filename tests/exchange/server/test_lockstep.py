@@ -41,6 +41,13 @@ async def digested(clock: Any) -> dict[str, Any]:
     return told
 
 
+async def hold_after(clock: Any, told: dict[str, Any]) -> dict[str, Any]:
+    """The next hold after the one that was `told`."""
+    while (following := await clock.hear())["hold"] <= told["hold"]:
+        continue
+    return following
+
+
 async def test_time_stands_until_done(start: Start) -> None:
     """Each instant in which something was sent is held, with a mark behind all that was sent."""
     running = await start()
@@ -100,10 +107,24 @@ async def test_time_stands_when_a_client_wants_to_be_awake(start: Start) -> None
         ({"wake_ns": OPEN_NS}, OPEN_NS - MARGIN_NS + 3 * MINUTE_NS),
     ):
         await clock.say({"done": told["hold"], **wishes})
-        before = told["hold"]
-        while (told := await clock.hear())["hold"] <= before:
-            continue
+        told = await hold_after(clock, told)
         assert (told["time_ns"], running.exchange.timeline.now_ns()) == (reached, reached)
+    await clock.close()
+
+
+async def test_time_does_not_go_back_after_a_kill_because_somebody_was_awake(start: Start) -> None:
+    """As long as nothing is written, time may be read up to its limit: that has been written before."""
+    running = await start(speed=1e-6, wait=True)
+    exchange = running.exchange
+    clock = await clock_socket(running, lockstep=True)
+    told = await clock.hear()
+    await clock.say({"done": told["hold"], "wake_ns": OPEN_NS - MARGIN_NS - 1})
+    told = await hold_after(clock, told)
+    await clock.say({"done": told["hold"]})
+    while exchange.timeline.stands:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    assert exchange.timeline.limit_ns == OPEN_NS - MARGIN_NS + MINUTE_NS
+    assert (exchange.store.get("time_ns", int) or 0) >= exchange.timeline.limit_ns
     await clock.close()
 
 
