@@ -84,6 +84,7 @@ class Preparation:
         account = await self._pump.patiently(self._connect)
         if account is None:
             return None
+        check_account(self.plan.state, account.account_id)
         if left_open:
             await self._finish_last_session(session, account)
         trader, unanswered = self._make_trader(session, account, counted=counted)
@@ -150,7 +151,6 @@ class Preparation:
         return trader, recovered.unanswered()
 
     def _open_journal(self, session: Session, account: Account) -> Journal:
-        check_account(self.plan.state, account.account_id)
         journal = Journal.open(journal_path(self.plan.state, session.day), session, self.plan.run_id)
         crash_point("journal.opened")
         journal.set_meta("account_id", account.account_id)

@@ -1,5 +1,6 @@
 """Each row of the table in hftd/live/reconcile.py: what is found at the broker, and what is done about it."""
 
+import dataclasses
 import re
 from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
@@ -16,8 +17,10 @@ from hftd.domain.commands import CancelOrder, SubmitOrder
 from hftd.domain.convert import MINUTE_NS, SECOND_NS
 from hftd.domain.events import Event, OrderReported, PortfolioCarried, PositionAdopted, SessionOpened, TradingHalted
 from hftd.domain.intents import buy, cancel
+from hftd.domain.market import Bar
 from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderRequest, OrderStatus, ReportKind, Side
 from hftd.engine.engine import Engine
+from hftd.engine.state import RunningModel
 from hftd.engine.tally import Tally
 from hftd.errors import StateError
 from hftd.journal import Journal
@@ -28,8 +31,9 @@ from hftd.live.reconcile import ANSWERS, Answer, Difference
 from hftd.live.recovery import Decided, Step, steps_of
 from hftd.live.trader import Trader
 from hftd.model.contract import Answer as Wish
+from hftd.model.contract import Model
 from tests.engine.engine_world import OPEN_NS, RUN_ID, SESSION, WIDE, bar_event, running, toy
-from tests.live.walking import Walk
+from tests.live.walking import Walk, at
 
 D = Decimal
 NOW_NS = OPEN_NS + 3 * MINUTE_NS
@@ -380,3 +384,23 @@ async def test_a_state_directory_of_another_account_is_refused(tmp_path: Path) -
     with pytest.raises(StateError, match=re.escape(said)):
         await walk.make_daemon().run()
     assert not await walk.booked()
+
+
+class Resting(Model):
+    """Has one order working that is not filled."""
+
+    def on_bar(self, bar: Bar) -> Wish:
+        return None if self.context.working_orders(bar.symbol) else buy(1, bar.symbol, limit=1, time_in_force="gtc")
+
+
+async def test_another_account_is_asked_nothing_of_the_last_session_s_orders(tmp_path: Path) -> None:
+    walk = Walk(tmp_path, "2026-11-24 09:00", flatten_minutes=None)
+    model = RunningModel("resting", Resting(), "fingerprint", ("SPY",))
+    walk.plan = dataclasses.replace(walk.plan, make_models=lambda: [model])
+    await walk.live("2026-11-24 11:00")
+    reports = walk.events("2026-11-24", OrderReported)
+    await walk.broker.play_until(at("2026-11-25 09:29"))
+    walk.broker.account_id = walk.broker.venue.open_account("other", Decimal(1_000), walk.clock.now_ns()).id
+    with pytest.raises(StateError, match="it is of account"):
+        await walk.make_daemon().run()
+    assert walk.events("2026-11-24", OrderReported) == reports, "it knows nothing of them"
