@@ -193,9 +193,13 @@ class CatchUp:
         """What a session that is over was charged and nobody booked, if it explains what `cash` lacks, to the cent."""
         if self._is_stopping() or billionths(engine.cash) == cash or not engine.began_ns:
             return None
-        charged = await self._ask(partial(self._broker.fees, engine.began_ns))
-        is_that = charged is not None and billionths(engine.cash + engine.fees - charged) == cash
-        return FeesCharged(engine.time_ns, charged - engine.fees) if charged is not None and is_that else None
+        try:
+            charged = await self._broker.fees(engine.began_ns)  # once: for a statement no session is kept waiting
+        except UNANSWERED as error:
+            log.warning("fees.unasked", error=str(error))
+            return None
+        is_that = billionths(engine.cash + engine.fees - charged) == cash
+        return FeesCharged(engine.time_ns, charged - engine.fees) if is_that else None
 
     async def _missing_of(self, order: OrderState) -> list[ExecutionReport]:
         """What became of an order of a session that is over."""

@@ -12,7 +12,7 @@ from hftd.analytics.report import report_of
 from hftd.analytics.shown import summary
 from hftd.domain.account import Account
 from hftd.domain.events import FeesCharged, SessionClosed
-from hftd.errors import BrokerUnavailable
+from hftd.errors import BrokerError, BrokerRefused, BrokerUnavailable
 from hftd.exchange.venue.fees import Fees
 from hftd.journal import Journal, journal_path
 from hftd.live.recovery import reviewed
@@ -91,6 +91,21 @@ async def test_cash_that_went_elsewhere_is_taken_for_no_fee(tmp_path: Path, monk
 
     monkeypatch.setattr(walk.broker, "account", poorer)
     await walk.live(until="2026-11-27 09:29")
+    assert walk.events(DAYS[0], FeesCharged) == []
+
+
+@pytest.mark.parametrize("answer", [BrokerRefused("no such page", status=404), BrokerUnavailable("no answer")])
+async def test_a_broker_that_tells_no_fees_keeps_no_session_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: BrokerError
+):
+    walk = await away_at_the_close(tmp_path)
+
+    async def untold(after_ns: int) -> Decimal:
+        raise answer
+
+    monkeypatch.setattr(walk.broker, "fees", untold)
+    await walk.live(until="2026-11-27 09:31")
+    assert walk.logged("fees.unasked") and walk.logged("session.opened")
     assert walk.events(DAYS[0], FeesCharged) == []
 
 
