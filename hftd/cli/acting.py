@@ -29,8 +29,9 @@ def halt(
 def resume(
     reason: Annotated[str, typer.Argument(metavar="[REASON]", help="Kept in the journal")] = "",
     symbol: Annotated[
-        str, typer.Option(metavar="SYMBOL", help="End the halt of this symbol alone, such as for a split that was none")
-    ] = "",
+        str | None,
+        typer.Option(metavar="SYMBOL", help="End the halt of this symbol alone, such as for a split that was none"),
+    ] = None,
     state: StateOption = None,
     json: JsonOption = False,
 ) -> None:

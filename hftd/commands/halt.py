@@ -17,10 +17,10 @@ def halt(state: Path | None, environment: Mapping[str, str], reason: str, *, fla
     return _asked(state, environment, "halt", reason=reason, flatten=flatten)
 
 
-def resume(state: Path | None, environment: Mapping[str, str], reason: str, symbol: str = "") -> Answer:
+def resume(state: Path | None, environment: Mapping[str, str], reason: str, symbol: str | None = None) -> Answer:
     """End the halts that a person may end, or the one of `symbol`; those, and what is still in force. Raises StateError
     when no daemon runs, or the symbol is not halted."""
-    return _asked(state, environment, "resume", reason=reason, **({"symbol": symbol} if symbol else {}))
+    return _asked(state, environment, "resume", reason=reason, **({} if symbol is None else {"symbol": symbol}))
 
 
 def _asked(state: Path | None, environment: Mapping[str, str], what: str, **arguments: Any) -> Answer:

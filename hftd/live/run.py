@@ -252,8 +252,8 @@ def _answers(daemon: Daemon, settings: Settings, connection: Connection, tail: l
         daemon.halt(str(reason), flatten=bool(flatten))
         return halting()
 
-    def resume(reason: str = "", symbol: str = "") -> dict[str, Any]:
-        if symbol:
+    def resume(reason: str = "", symbol: str | None = None) -> dict[str, Any]:
+        if symbol is not None:
             daemon.resume_symbol(str(symbol), str(reason))
             return {"resumed": [str(symbol)], **halting()}
         return {"resumed": [halt.rule for halt in daemon.resume(str(reason))], **halting()}

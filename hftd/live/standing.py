@@ -78,7 +78,7 @@ class Standing:
         halted = trader.engine.halted_symbols if trader else {}
         if trader is None or symbol not in halted:
             others = f"; halted are: {', '.join(halted)}" if halted else ", and no other symbol is"
-            raise StateError(f"{symbol} is not halted{others}")
+            raise StateError(f"{symbol or repr(symbol)} is not halted{others}")
         trader.take(SymbolResumed(self._clock.now_ns(), symbol, reason or BY_HAND), CONTROL)
 
     def _take(self, event: Asked) -> None:

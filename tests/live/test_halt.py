@@ -252,6 +252,8 @@ def test_a_daemon_is_halted_flattened_killed_and_resumed(home: Home, tape: Path)
     assert home.run("resume").out == "nothing was resumed\n"
     ended = home.run("resume", "--symbol", "QQQ", "no split")
     assert (ended.status, ended.log) == (1, "hftd: the daemon answered: QQQ is not halted, and no other symbol is\n")
+    unset = home.run("resume", "--symbol", "")  # a variable of a script: not every halt is meant
+    assert (unset.status, unset.log) == (1, "hftd: the daemon answered: '' is not halted, and no other symbol is\n")
     problem = ask_in_vain(home)
     assert "unfit arguments" in problem and "loudly" in problem
     ended = again.end()
