@@ -177,6 +177,7 @@ def test_every_group_of_settings_is_described():
             "exchange: {accounts: [a, a]}",
             "settings.yaml:3: exchange.accounts: found ['a', 'a'], expected at least one name, and each once",
         ),
+        ("exchange: {accounts: a}", "settings.yaml:3: exchange.accounts: found 'a', expected a list"),
         ("models: [{name: other}]", "settings.yaml:3: found model and models, expected one of them"),
         ("? [a, b]\n: 1", "settings.yaml:3: ?: unknown setting; valid: "),
     ],
@@ -277,6 +278,9 @@ def test_bare_words_in_a_list_of_models_are_their_names(write):
     ]
     assert refusal(write("symbols: [SPY]\nmodels: [one, 5]\n")) == [
         "settings.yaml:2: models[1]: found 5, expected a group of NAME: VALUE lines"
+    ]
+    assert refusal(write("symbols: [SPY]\nmodels: one\n")) == [
+        "settings.yaml:2: models: found 'one', expected a list, like [volume_17_31, crossing]"
     ]
 
 

@@ -13,6 +13,7 @@ from hftd.wording import nearest, suggestion
 
 SECRET = re.compile(r"key|secret|password|token", re.IGNORECASE)
 """Names that look like secrets, whose values must not be repeated in a message."""
+LISTS = {"symbols": "[SPY, QQQ]", "models": "[volume_17_31, crossing]"}
 
 
 def sentence(problem: dict[str, Any], layer: Layer, file: Path) -> str:
@@ -85,7 +86,8 @@ def _expected(problem: dict[str, Any]) -> str:
         case "model_type" | "model_attributes_type" | "dict_type":
             return "expected a group of NAME: VALUE lines"
         case "tuple_type":
-            return "expected a list, like [SPY, QQQ]"
+            example = LISTS.get(str(problem["loc"][-1]))
+            return f"expected a list, like {example}" if example else "expected a list"
         case "value_error":
             return message
         case "int_parsing" | "int_type" | "int_from_float":

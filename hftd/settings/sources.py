@@ -14,7 +14,10 @@ from hftd.settings.shape import Place, Settings
 
 PREFIX = "HFTD_"
 NO_SETTINGS = frozenset(
-    {"HFTD_STATE", "HFTD_SETTINGS", "HFTD_DATA", "HFTD_CRASH_AT", "HFTD_SIMULATION_SEED", "HFTD_SIMULATION_SESSIONS"}
+    {
+        *("HFTD_STATE", "HFTD_SETTINGS", "HFTD_DATA", "HFTD_CRASH_AT", "HFTD_CRASH_MATRIX", "HFTD_CLIENTS"),
+        *("HFTD_PARITY_SEEDS", "HFTD_SIMULATION_SEED", "HFTD_SIMULATION_SESSIONS"),
+    }
 )
 """Variables of hftd that are no settings: directories, and what tests arm."""
 HIDDEN = re.compile(r"key|secret|password|token|urls", re.IGNORECASE)

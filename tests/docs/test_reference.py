@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from hftd.engine.halts import ENDS, MANUAL
+from hftd.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
 VARIABLE = re.compile(r"\b(?:HFTD|APCA)_[A-Z][A-Z_]*[A-Z]\b")
@@ -28,6 +29,11 @@ def test_every_environment_variable_is_in_the_reference_and_every_one_there_is_r
     read = {*VARIABLE.findall(code), *READ.findall(tests)} - FIELDS_OF_THE_LOG
     told = set(VARIABLE.findall((ROOT / "docs/reference/environment.md").read_text("utf-8")))
     assert told == {name for name in read if "__" not in name} | {"HFTD_SECTION__NAME"}
+
+
+def test_a_variable_that_is_told_is_taken_for_no_unknown_setting() -> None:
+    told = VARIABLE.findall((ROOT / "docs/reference/environment.md").read_text("utf-8"))
+    load_settings(ROOT / "settings.yaml", {name: "1" for name in told if name != "HFTD_SECTION__NAME"})
 
 
 def test_every_halt_is_told_with_what_ends_it() -> None:
