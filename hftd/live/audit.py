@@ -7,11 +7,12 @@ import structlog
 
 from hftd.broker.base import Broker, Feed, FeedState
 from hftd.clock import Clock
-from hftd.domain.convert import MINUTE_NS, billionths, cents, text_of
+from hftd.domain.convert import MINUTE_NS, cents, text_of
 from hftd.domain.events import FeesCharged, TradingHalted
 from hftd.engine.state import OrderState
 from hftd.errors import UNANSWERED
 from hftd.live.catching_up import SOURCE, CatchUp
+from hftd.live.reconcile import is_same_cash
 from hftd.live.trader import Trader
 
 log = structlog.get_logger()
@@ -86,11 +87,11 @@ class Audit:
         except UNANSWERED as error:
             log.warning("account.unchecked", error=str(error))
             return
-        if account.cash != billionths(engine.cash):
+        if not is_same_cash(engine.cash, account.cash):
             await self._book_fees(trader)
         held = {position.symbol: position.quantity - by_hand.get(position.symbol, 0) for position in positions}
         theirs = {symbol: quantity for symbol, quantity in held.items() if symbol in self._symbols and quantity}
-        if theirs == engine.positions and account.cash == billionths(engine.cash):
+        if theirs == engine.positions and is_same_cash(engine.cash, account.cash):
             log.info("account.agrees", cash=f"{cents(account.cash):,}", positions=len(theirs))
         else:
             log.warning(

@@ -16,7 +16,7 @@ from hftd.broker.base import Broker
 from hftd.clock import Clock
 from hftd.domain.account import Position
 from hftd.domain.commands import CancelOrder
-from hftd.domain.convert import billionths, decimal_of, text_of
+from hftd.domain.convert import decimal_of, text_of
 from hftd.domain.events import Event, FeesCharged, OrderReported, PositionAdopted, TradingHalted
 from hftd.domain.orders import BrokerOrder, ExecutionReport
 from hftd.engine.engine import Engine
@@ -30,6 +30,7 @@ from hftd.live.reconcile import (
     Difference,
     contradiction_of,
     difference_of,
+    is_same_cash,
     missing_reports,
     position_differences,
     stray_orders,
@@ -190,15 +191,15 @@ class CatchUp:
         return bool(asked) or fees is not None
 
     async def _late_fees(self, engine: Engine, cash: Decimal) -> FeesCharged | None:
-        """What a session that is over was charged and nobody booked, if it explains what `cash` lacks, to the cent."""
-        if self._is_stopping() or billionths(engine.cash) == cash or not engine.began_ns:
+        """What a session that is over was charged and nobody booked, if it explains what `cash` lacks."""
+        if self._is_stopping() or is_same_cash(engine.cash, cash) or not engine.began_ns:
             return None
         try:
             charged = await self._broker.fees(engine.began_ns)  # once: for a statement no session is kept waiting
         except UNANSWERED as error:
             log.warning("fees.unasked", error=str(error))
             return None
-        is_that = billionths(engine.cash + engine.fees - charged) == cash
+        is_that = is_same_cash(engine.cash + engine.fees - charged, cash)
         return FeesCharged(engine.time_ns, charged - engine.fees) if is_that else None
 
     async def _missing_of(self, order: OrderState) -> list[ExecutionReport]:

@@ -29,7 +29,7 @@ from enum import StrEnum
 from msgspec.structs import replace
 
 from hftd.domain.account import Position
-from hftd.domain.convert import text_of
+from hftd.domain.convert import BILLIONTH, CENT, billionths, cents, text_of
 from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderStatus, ReportKind
 from hftd.engine.state import OrderState
 
@@ -147,6 +147,13 @@ def position_differences(
         own, beyond = ours.get(symbol, Decimal(0)), held.get(symbol, Decimal(0)) - ours.get(symbol, Decimal(0))
         if beyond:
             yield (Difference.MISSING if own * beyond < 0 else Difference.BY_HAND), symbol, beyond
+
+
+def is_same_cash(ours: Decimal, theirs: Decimal) -> bool:
+    """Whether the broker's cash is ours, as finely as it tells it: the simulated exchange in billionths, Alpaca in
+    cents, however small the parts are that it reckons in. What a session began with was told so, too."""
+    is_told_in_cents = theirs == cents(theirs) and billionths(ours) != cents(ours)
+    return abs(ours - theirs) <= (CENT if is_told_in_cents else BILLIONTH)
 
 
 def missing_reports(order: OrderState, found: BrokerOrder | None, time_ns: int) -> list[ExecutionReport]:

@@ -12,17 +12,25 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from hftd.clock import ManualClock
-from hftd.domain.account import Position
+from hftd.domain.account import Account, Position
 from hftd.domain.commands import CancelOrder, SubmitOrder
 from hftd.domain.convert import MINUTE_NS, SECOND_NS
-from hftd.domain.events import Event, OrderReported, PortfolioCarried, PositionAdopted, SessionOpened, TradingHalted
+from hftd.domain.events import (
+    Event,
+    FeesCharged,
+    OrderReported,
+    PortfolioCarried,
+    PositionAdopted,
+    SessionOpened,
+    TradingHalted,
+)
 from hftd.domain.intents import buy, cancel
 from hftd.domain.market import Bar
 from hftd.domain.orders import BrokerOrder, ExecutionReport, OrderRequest, OrderStatus, ReportKind, Side
 from hftd.engine.engine import Engine
 from hftd.engine.state import RunningModel
 from hftd.engine.tally import Tally
-from hftd.errors import StateError
+from hftd.errors import BrokerUnavailable, StateError
 from hftd.journal import Journal
 from hftd.live.audit import CHECK_NS, Audit
 from hftd.live.catching_up import CatchUp, once
@@ -47,6 +55,7 @@ class Books:
     def __init__(self, clock: ManualClock) -> None:
         self._clock = clock
         self.answers_after_s = self.submits_after_s = 0
+        self.cash = D(0)
         self.found: dict[str, BrokerOrder] = {}
         self.held: list[Position] = []
         self.submitted: list[str] = []
@@ -61,6 +70,12 @@ class Books:
 
     async def positions(self) -> list[Position]:
         return self.held
+
+    async def account(self) -> Account:
+        return Account("a-1", self.cash, self.cash, self.cash, "ACTIVE", trading_blocked=False)
+
+    async def fees(self, after_ns: int) -> Decimal:
+        raise BrokerUnavailable("no answer")
 
     async def submit(self, order: OrderRequest) -> ExecutionReport:
         self.submitted.append(order.client_order_id)
@@ -281,6 +296,33 @@ async def test_a_cancellation_is_not_asked_for_again_before_it_could_be_heard_of
     assert case.books.canceled == [case.id]
     await check()
     assert case.books.canceled == [case.id, case.id]
+    case.journal.close()
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "agrees"),
+    [
+        ("999999.99", "999999.99", True),
+        ("999999.99", "1000000", False),
+        ("999999.875", "999999.88", True),  # a broker that rounds to cents
+        ("999999.875", "999999.87", True),  # or cuts
+        ("999999.875", "999999.86", False),
+        ("999999.1234567894", "999999.12345679", True),  # it has a rest of which it did not tell at the beginning
+        ("999999.1234567894", "999999.123456791", False),
+    ],
+)
+async def test_cash_is_compared_as_finely_as_the_broker_tells_it(
+    ours: str, theirs: str, agrees: bool, tmp_path: Path
+) -> None:
+    case = Case(tmp_path / "j.sqlite")
+    case.take(FeesCharged(case.clock.now_ns(), D(10**6) - D(ours)))
+    case.books.cash = D(theirs)
+    broker: Any = case.books
+    with capture_logs() as told:
+        await Audit(broker, case.clock, case.catch_up, ["SPY"], {}).compare_account(case.trader, {})
+    assert [line["event"] for line in told if "account" in line["event"]] == [
+        "account.agrees" if agrees else "account.differs"
+    ]
     case.journal.close()
 
 
