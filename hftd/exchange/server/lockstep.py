@@ -6,6 +6,7 @@ until the client says `done` for the latest n. With it the client may say when i
 stands still for it then, too. A client that does not answer is let go of: it must not stop the others for ever.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 import structlog
@@ -44,6 +45,7 @@ class Holds:
         self._go = go
         self._monotonic = monotonic
         self._clients: dict[str, LockstepClient] = {}
+        self._former: defaultdict[str, list[LockstepClient]] = defaultdict(list)
         self._latest: dict[str, int] = {}
 
     @property
@@ -67,18 +69,28 @@ class Holds:
         return client.hold if client and client.is_holding else 0
 
     def join(self, client: LockstepClient) -> None:
-        """`client` takes part from now on, instead of an earlier one of its account, and holds at once.
+        """`client` takes part from now on, instead of an earlier one of its account as long as it stays, and holds at
+        once.
 
         Its holds are numbered on from the earlier one's, whose marks may still be on their way.
         """
+        former = self._clients.get(client.account)
+        if former is not None:
+            former.is_holding = False
+            self._former[client.account].append(former)
         client.hold = self._latest.get(client.account, 0)
         self._clients[client.account] = client
         self.hold(client.account)
 
     def leave(self, client: LockstepClient) -> None:
-        """`client` has gone, and holds nothing any more."""
-        if self._clients.get(client.account) is client:
+        """`client` has gone, and holds nothing any more. Whom it took over from takes part again."""
+        former = self._former[client.account]
+        if client in former:
+            former.remove(client)
+        elif self._clients.get(client.account) is client:
             del self._clients[client.account]
+            if former:
+                self.join(former.pop())
             self._let_go(client)
 
     def hold(self, account: str, *, jump: bool = False) -> None:

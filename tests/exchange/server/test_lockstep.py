@@ -260,6 +260,24 @@ def test_a_new_client_of_an_account_takes_over() -> None:
     assert not ledger.stopped
 
 
+def test_who_was_taken_over_from_takes_part_again_when_the_other_leaves() -> None:
+    """It waits for time, and nobody else would tell it."""
+    ledger = Ledger()
+    holds = ledger.holds()
+    former, gone, latter = ledger.client(), ledger.client(), ledger.client()
+    for client in (former, gone, latter):
+        holds.join(client)
+    holds.done(latter, 3)
+    holds.leave(gone)
+    assert not ledger.stopped
+    holds.leave(latter)
+    assert ledger.stopped and ledger.marks == [1, 2, 3, 4]
+    holds.done(former, 4)
+    assert not ledger.stopped
+    holds.leave(former)
+    assert not list(holds.accounts)
+
+
 async def test_only_marked_sockets_get_marks(start: Start) -> None:
     running = await start()
     plain = await data_socket(running, bars=["SPY"])
