@@ -27,7 +27,8 @@ def _asked(state: Path | None, environment: Mapping[str, str], what: str, **argu
     place = place_to_look(state, environment)
     told = ask_first(sockets_to_ask(state, place, environment), what, **arguments)
     if told is None:
-        raise StateError(f"state directory {place}: no daemon runs on it, so there is nothing to {what}")
+        later = "; what is halted by its journal is resumed once one runs again" if what == "resume" else ""
+        raise StateError(f"state directory {place}: no daemon runs on it, so there is nothing to {what}{later}")
     return dict(told)
 
 

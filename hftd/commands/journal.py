@@ -26,7 +26,9 @@ def chosen_journal(state: Path | None, environment: Mapping[str, str], session: 
     place = place_to_look(state, environment)
     by_day = {path.stem: path for path in journals(place)}
     if not by_day:
-        raise StateError(f"state directory {place}: there is no journal; hftd run starts one")
+        raise StateError(
+            f"state directory {place}: there is no journal yet; the first session that hftd run prepares begins one"
+        )
     if session is None:
         return by_day[max(by_day)]
     if session not in by_day:

@@ -1,6 +1,6 @@
 """`hftd status`, `orders`, `positions`: from the running daemon, or from the newest journal when none runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from hftd.errors import StateError
 from hftd.journal import Journal, latest
 from hftd.live.control import ask_first, sockets_to_ask
 from hftd.live.recovery import reviewed
-from hftd.live.view import orders_view, positions_view, session_view
+from hftd.live.view import halts_view, orders_view, positions_view, session_view
 from hftd.state import LOCK_NAME, place_to_look
 
 Row = dict[str, Any]
@@ -23,19 +23,29 @@ def status_of(state: Path | None, environment: Mapping[str, str]) -> Row:
     told = ask_first(sockets_to_ask(state, place, environment), "status")
     if told is not None:
         return dict(told)
-    return {"running": False, "phase": "not running", "session": session_view(_last(place))}
+    last = _last(place)
+    return {"running": False, "phase": "not running", "halts": halts_view(last.halts), "session": session_view(last)}
 
 
 def orders_of(state: Path | None, environment: Mapping[str, str]) -> list[Row]:
     """Orders of the session going on, else of the last one."""
-    place = place_to_look(state, environment)
-    return ask_first(sockets_to_ask(state, place, environment), "orders") or orders_view(_last(place))
+    return _rows_of(state, environment, "orders", orders_view)
 
 
 def positions_of(state: Path | None, environment: Mapping[str, str]) -> list[Row]:
     """Positions in the session going on, else at the end of the last one."""
+    return _rows_of(state, environment, "positions", positions_view)
+
+
+def _rows_of(
+    state: Path | None, environment: Mapping[str, str], what: str, view: Callable[[Engine], list[Row]]
+) -> list[Row]:
     place = place_to_look(state, environment)
-    return ask_first(sockets_to_ask(state, place, environment), "positions") or positions_view(_last(place))
+    sockets = sockets_to_ask(state, place, environment)
+    rows: list[Row] | None = ask_first(sockets, what)
+    if rows is None and latest(place) is None and ask_first(sockets, "status") is not None:
+        return []  # it waits for its first session
+    return view(_last(place)) if rows is None else rows
 
 
 def _last(state: Path) -> Engine:

@@ -105,7 +105,10 @@ def tail_of(file: Path) -> Iterator[str]:
 
 def test_mistakes_are_told_in_a_sentence(home: Home) -> None:
     nothing = home.run("journal")
-    assert (nothing.status, "there is no journal; hftd run starts one" in nothing.log) == (1, True)
+    assert (
+        nothing.status,
+        "there is no journal yet; the first session that hftd run prepares begins one" in nothing.log,
+    ) == (1, True)
     with open_journal(home) as journal:
         decide(journal, ORDER)
     other_day = home.run("journal", "--session", "2019-02-12")

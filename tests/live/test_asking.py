@@ -1,14 +1,16 @@
 """`hftd status`, `orders` and `positions`: of a daemon that runs, and of one that has ended."""
 
+import asyncio
 import json
 import signal
 from pathlib import Path
 
 import pytest
 
-from hftd.commands.look import status_of
+from hftd.commands.look import orders_of, positions_of, status_of
 from hftd.domain.commands import SubmitOrder
 from hftd.errors import StateError
+from hftd.live.control import NAME, ControlServer
 from hftd.state import lock, state_directory
 from tests.conftest import MakeHome
 from tests.running import Ended, Home, write_tape
@@ -115,6 +117,14 @@ def test_where_no_daemon_has_run_it_says_how_to_start_one(home: Home, name: str)
     assert ended.log == (
         f"hftd: state directory {home.state}: no daemon runs on it and none has; hftd run starts one\n"
     )
+
+
+async def test_a_daemon_that_waits_for_its_first_session_has_no_orders(tmp_path: Path) -> None:
+    control = ControlServer(tmp_path / NAME, {"status": lambda: {}, "orders": lambda: None, "positions": lambda: None})
+    await control.start()
+    for asked in (orders_of, positions_of):
+        assert await asyncio.to_thread(asked, tmp_path, {}) == []
+    await control.stop()
 
 
 def test_a_daemon_that_is_starting_says_so(home: Home) -> None:

@@ -240,6 +240,7 @@ def test_a_daemon_is_halted_flattened_killed_and_resumed(home: Home, tape: Path)
     running.wait_for(" position=0 ")
     assert "halted: manual, earnings tonight; ends by hftd resume" in home.run("status").out
     running.end(signal.SIGKILL)
+    assert home.run("status").out.startswith("not running\nhalted: manual, earnings tonight; ends by hftd resume\n")
     held = sum(map(signed_quantity, home.fills()))
     again = home.start("run", **exchange.broker(), **OVER_NIGHT)
     again.wait_for("session.recovered")
@@ -267,8 +268,11 @@ def ask_in_vain(home: Home) -> str:
     return str(refused.value)
 
 
-@pytest.mark.parametrize("word", ["halt", "resume"])
-def test_where_no_daemon_runs_there_is_nothing_to_do(home: Home, word: str) -> None:
+@pytest.mark.parametrize(
+    ("word", "later"), [("halt", ""), ("resume", "; what is halted by its journal is resumed once one runs again")]
+)
+def test_where_no_daemon_runs_there_is_nothing_to_do(home: Home, word: str, later: str) -> None:
     ended = home.run(word)
     assert (ended.status, ended.out) == (1, "")
-    assert ended.log == (f"hftd: state directory {home.state}: no daemon runs on it, so there is nothing to {word}\n")
+    said = f"hftd: state directory {home.state}: no daemon runs on it, so there is nothing to {word}{later}\n"
+    assert ended.log == said
