@@ -15,6 +15,7 @@ from hftd.calendar import Calendar
 from hftd.clock import wall_ns
 from hftd.domain.convert import datetime_of
 from hftd.errors import HftdError, StateError
+from hftd.live.recovery import last_begun
 from hftd.model.verify import VerifiedModel, verified
 from hftd.settings import Settings, find_settings_file, load_settings, settings_table
 from hftd.state import free_bytes, holder, place_to_look, state_directory
@@ -121,6 +122,10 @@ def check_state(found: Found) -> str:
             "more; make room, or give another with --state DIR"
         )
     pid = holder(found.state)
+    last = None if pid else last_begun(found.state)
+    if last is not None:
+        with last:  # what the next session begins with
+            last.check()
     return f"{found.state}: {free / 1e9:.1f} GB free" + (f", in use by hftd (pid {pid})" if pid else "")
 
 

@@ -118,6 +118,11 @@ class Reader:
                 problem = f"event {sequence}: {kind} cannot be understood: {error}"
                 yield Message(sequence, command, received_ns, source, None, problem)
 
+    def check(self) -> None:
+        """Raise StateError unless every page of the file is there and whole, and every event."""
+        schema.check_soundness(self._connection, self.path)
+        schema.check_numbers(self._connection, self.path)
+
     def has_events(self) -> bool:
         """Whether there is any event."""
         return any(True for _ in self._rows("SELECT 1 FROM events LIMIT 1"))

@@ -125,7 +125,7 @@ def check_soundness(connection: sqlite3.Connection, path: Path) -> None:
     """Read the whole file once. Raises StateError if any page of it is damaged or missing."""
     found = guarded(path, lambda: connection.execute("PRAGMA quick_check(1)").fetchone()[0])
     if found != "ok":
-        raise damaged(path, found)
+        raise damaged(path, " ".join(found.removeprefix("*** in database main ***").split()))
 
 
 def check_numbers(connection: sqlite3.Connection, path: Path) -> None:

@@ -1,10 +1,15 @@
+import os
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from hftd.commands.check import LOCAL_CHECKS, Check, Found, check_text, exit_status_of, run_checks
 from hftd.commands.check_broker import ALL_CHECKS
+from hftd.domain.events import Remark
+from hftd.domain.session import Session
 from hftd.errors import BrokerUnavailable
+from hftd.journal import Journal, journal_path
 
 SHIPPED = Path(__file__).parent.parent.parent / "settings.yaml"
 
@@ -65,6 +70,18 @@ def test_a_state_directory_that_cannot_be_made_is_told():
     found = Found({}, SHIPPED, state_option="/proc/none/state")
     results = {result.name: result for result in run_checks(LOCAL_CHECKS, found)}
     assert (results["state"].outcome, results["state"].exit_status) == ("problem", 1)
+
+
+def test_a_damaged_journal_is_told_before_the_daemon_refuses_it(check, tmp_path):
+    path = journal_path(tmp_path / "state", date(2026, 11, 20))
+    with Journal.open(path, Session(0, 0, date(2026, 11, 20)), "0011223344556677") as journal:
+        for number in range(500):
+            journal.append_event(Remark(number, "feed.up", "x" * 200), number, "daemon")
+    assert check()["state"].outcome == "ok"
+    os.truncate(path, path.stat().st_size // 2)
+    result = check()["state"]
+    assert (result.outcome, result.exit_status) == ("problem", 1)
+    assert result.sentence.startswith(f"{path}: the journal is damaged") and "; move it elsewhere" in result.sentence
 
 
 def away(found: Found) -> str:
