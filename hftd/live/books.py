@@ -8,7 +8,7 @@ from decimal import Decimal
 from hftd.domain.orders import BrokerOrder, OrderStatus
 from hftd.engine.engine import Engine
 from hftd.engine.state import OrderState
-from hftd.live.reconcile import ORDER_PREFIX
+from hftd.live.reconcile import ORDER_PREFIX, is_same_cash
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def _inequality(ours: OrderState, theirs: BrokerOrder) -> str | None:
 def _ledger_differences(engine: Engine, positions: Mapping[str, Decimal], cash: Decimal) -> Iterable[str]:
     if engine.positions != positions:
         yield f"positions: {_shares(engine.positions)} here, {_shares(positions)} at the broker"
-    if engine.cash != cash:
+    if not is_same_cash(engine.cash, cash):
         yield f"cash: {engine.cash} here, {cash} at the broker"
 
 
