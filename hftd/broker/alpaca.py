@@ -89,14 +89,11 @@ class AlpacaBroker:
         await asyncio.to_thread(preload)
         self._sink = sink
         session = self._open_session()
-        sockets = [socket for socket in (self._trades, self._data) if not socket.line.is_open]
-        opening = [asyncio.create_task(socket.open(session)) for socket in sockets]
         try:
-            await asyncio.gather(*opening)
+            for socket in (self._trades, self._data):  # in turn: it is journaled, and the same run twice is the same
+                if not socket.line.is_open:
+                    await socket.open(session)
         except BaseException:
-            for task in opening:
-                task.cancel()
-            await asyncio.wait(opening)
             await self.disconnect_feeds()
             raise
 

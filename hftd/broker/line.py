@@ -132,15 +132,20 @@ class Line:
 
     async def _keep(self, session: aiohttp.ClientSession, socket: Socket | None) -> None:
         try:
+            await self._follow(session, socket)
+        except Exception as error:  # told last of all: whoever hears of it may ask for a new beginning at once
+            self._quiet_since_ns = self._last_frame_ns
+            self._tell(FeedState.FAILED, f"a bug: {error!r}")
+            raise
+
+    async def _follow(self, session: aiohttp.ClientSession, socket: Socket | None) -> None:
+        """Read one socket after another, for ever."""
+        try:
             while True:
                 if socket is not None:
                     self._lost(await self._read(socket))
                 socket = await self._connect_again(session)
                 self._up(socket)
-        except Exception as error:
-            self._quiet_since_ns = self._last_frame_ns
-            self._tell(FeedState.FAILED, f"a bug: {error!r}")
-            raise
         finally:
             self._socket = None
             if socket is not None:

@@ -26,6 +26,31 @@ def routes(data, trades=trades_stub):
     return {"GET /v2/iex": getattr(data, "serve", data), "GET /stream": trades}
 
 
+async def test_the_sockets_are_opened_in_turn():
+    """Which is up first is in the journal, and the same run twice writes the same."""
+    told = []
+
+    async def trades(request):
+        socket = web.WebSocketResponse(timeout=0.1)
+        await socket.prepare(request)
+        await greet_trades(socket)
+        told.append("trades")
+        async for _ in socket:
+            pass
+        return socket
+
+    async def script(socket, number):
+        told.append("data")
+
+    data = DataStub(script)
+    async with serving(routes(data, trades)) as url:
+        broker, inbox = broker_at(url), Inbox()
+        await broker.connect(inbox)
+        assert told == ["trades", "data"]
+        assert [m.feed for m in inbox.messages if isinstance(m, FeedStatus)] == [Feed.TRADES, Feed.DATA]
+        await broker.disconnect()
+
+
 async def test_wrong_keys_are_an_error_at_once_not_an_endless_loop():
     data = DataStub(refusals={-1: (402, "auth failed")})
     async with serving(routes(data)) as url:
