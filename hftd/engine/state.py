@@ -123,6 +123,11 @@ class OrderState:
         return self.request.order_class is OrderClass.OCO
 
     @property
+    def was_crossed(self) -> bool:
+        """Whether it was crossed inside and never sent: then its only execution bears its own name."""
+        return self.request.client_order_id in self.executions
+
+    @property
     def awaits_legs(self) -> bool:
         """Whether the broker has made exits of this order whose names are not known yet."""
         is_family = self.request.order_class is not OrderClass.SIMPLE

@@ -31,7 +31,7 @@ def audited(
     engines: Sequence[Engine], orders: Iterable[BrokerOrder], positions: Mapping[str, Decimal], cash: Decimal
 ) -> Audit:
     """Hold the engines at the end of all journals, oldest first, against the broker's orders, positions and cash."""
-    ours = {id: order for engine in engines for id, order in engine.orders.items()}
+    ours = {id: order for engine in engines for id, order in engine.orders.items() if not order.was_crossed}
     booked = [
         order for order in orders if order.client_order_id.startswith(ORDER_PREFIX) or order.client_order_id in ours
     ]

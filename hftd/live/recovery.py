@@ -215,7 +215,7 @@ def check_account(state: Path, account_id: str) -> None:
     if before != account_id:
         raise StateError(
             f"{journal.path}: it is of account {before}, and the broker's keys are of account {account_id}; give each "
-            "account a state directory of its own with --state DIR, or move this journal elsewhere to begin anew"
+            "account a state directory of its own with --state DIR, or move the folder journal elsewhere to begin anew"
         )
 
 
