@@ -19,6 +19,8 @@ from hftd.domain.session import Session
 from hftd.engine.tally import Tally
 from hftd.exchange.market.course import make_course
 from hftd.exchange.market.random_walk import RandomMarket
+from hftd.exchange.venue.fees import SCHEDULES, Fees
+from hftd.exchange.venue.settings import VenueSettings
 from hftd.journal import Journal, journal_path
 from hftd.live.daemon import Daemon
 from hftd.live.recovery import reviewed, steps_of
@@ -69,7 +71,8 @@ async def _live(settings: Settings, calendar: Calendar, clock: ManualClock, stat
     models = [verified(chosen, settings.models_folder) for chosen in settings.chosen_models]
     plan = make_plan(settings, state, models)
     market = RandomMarket(plan.symbols, settings.exchange.seed)
-    broker = InProcessBroker(clock, make_course(calendar, market, clock.now_ns()), settings.exchange.cash)
+    venue = VenueSettings(fees=SCHEDULES[Fees(settings.exchange.fees)])
+    broker = InProcessBroker(clock, make_course(calendar, market, clock.now_ns(), venue), settings.exchange.cash)
     daemon = Daemon(plan, broker, clock, calendar, Notifier(""), broker.connect_clock, broker.release)
     living = asyncio.create_task(daemon.run())
     await broker.play_until(end_ns)

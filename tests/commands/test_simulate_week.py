@@ -42,6 +42,15 @@ def test_as_json_the_same_twice(home: Home) -> None:
     assert (monday["position"], friday["opened"], friday["closed"]) == ({}, "09:30", "13:00")
 
 
+def test_fees_of_the_settings_are_paid(home: Home) -> None:
+    free, paying = (
+        home.run("simulate-week", "--from", "2026-11-25", "--json", HFTD_EXCHANGE__FEES=fees).json[0]
+        for fees in ("none", "per_share")
+    )
+    assert (paying["fills"], paying["orders"]) == (free["fills"], free["orders"])
+    assert float(free["pnl"]) - float(paying["pnl"]) > 1
+
+
 def test_limits_of_the_settings_hold(home: Home) -> None:
     ended = home.run("simulate-week", "--from", "2026-11-25", "--json", HFTD_RISK__MAX_POSITION=4)
     assert {day["orders"] for day in ended.json} == {0}
