@@ -72,6 +72,9 @@ def is_sound(version: int) -> tuple[str, str]:
     return f"events.checksum = {EVENT_SUM}", f"commands.checksum = {COMMAND_SUM}"
 
 
+LEFT_EARLY = "user-defined function raised exception"
+
+
 def make_functions(connection: sqlite3.Connection) -> None:
     """Let `connection` check rows."""
     connection.create_function("checksum_of", -1, checksum_of, deterministic=True)
@@ -170,7 +173,10 @@ def guarded(path: Path, action: Callable[[], Result]) -> Result:
 
 
 def state_error(path: Path, error: sqlite3.Error) -> StateError:
-    """A sentence for what SQLite found wrong with the file at `path`, and what to do about it."""
+    """A sentence for what SQLite found wrong with the file at `path`, and what to do about it. Raises KeyboardInterrupt
+    when nothing is wrong with it: of Ctrl-C while a row is checked SQLite says this and no more."""
+    if str(error) == LEFT_EARLY:
+        raise KeyboardInterrupt from error
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     if sentence := _SENTENCES.get(code & 0xFF):  # the low byte is the kind of error, the rest its detail
         return StateError(f"{path}: {sentence} (SQLite: {error})")

@@ -118,11 +118,12 @@ def become(wanted: Wanted) -> int:
     return 0
 
 
-def fork(wanted: Wanted) -> None:
+def fork(wanted: Wanted) -> int:
     pid = os.fork()
     if pid:
         print("started", pid, flush=True)
-        return
+        return pid
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     status = 1
     try:
         os.close(sys.stdin.fileno())
@@ -132,33 +133,35 @@ def fork(wanted: Wanted) -> None:
         os._exit(status)
 
 
-def bury() -> bool:
-    """Tell of children that have ended; whether any are left."""
-    try:
+def bury(children: set[int]) -> None:
+    """Tell of children that have ended."""
+    with suppress(ChildProcessError, BrokenPipeError):
         while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            children.discard(found[0])
             print("ended", found[0], os.waitstatus_to_exitcode(found[1]), flush=True)
-    except ChildProcessError:
-        return False
-    return True
 
 
 def raise_children() -> None:
-    """Read lines until there are no more."""
+    """Read lines until there are no more, and end those that nobody has ended: Ctrl-C is for who writes them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     import_module("hftd.broker.library").preload()
     for name in NEEDED:
         import_module(name)
     import_module("hftd.calendar").Calendar()
-    buffered = b""
+    buffered, children = b"", set[int]()
     while True:
-        bury()
+        bury(children)
         if select.select([sys.stdin], [], [], LOOK_S)[0]:
             read = os.read(sys.stdin.fileno(), 1 << 16)
             if not read:
                 break
             *lines, buffered = (buffered + read).split(b"\n")
             for line in lines:
-                fork(msgspec.json.decode(line, type=Wanted))
-    while bury():
+                children.add(fork(msgspec.json.decode(line, type=Wanted)))
+    for pid in children:
+        os.kill(pid, signal.SIGKILL)
+    while children:
+        bury(children)
         select.select([], [], [], LOOK_S)
 
 

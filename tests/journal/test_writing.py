@@ -21,7 +21,7 @@ from hftd.domain.market import Bar
 from hftd.domain.orders import ExecutionReport, OrderRequest, ReportKind, Side
 from hftd.domain.session import Session
 from hftd.errors import StateError
-from hftd.journal import Journal, JournaledModel, journals
+from hftd.journal import Journal, JournaledModel, journals, schema
 from tests.journal.journal_messages import COMMANDS, EVENTS
 
 ROOT = Path(__file__).parents[2]
@@ -325,6 +325,18 @@ def test_an_event_that_is_missing_is_noticed_on_opening(path, lost, said):
         journal.append_commands(3, [SUBMIT])
     change(path, f"DELETE FROM events WHERE {lost}")
     assert said in opened_error(path)
+
+
+def test_ctrl_c_while_rows_are_checked_is_no_damage(path, monkeypatch):
+    with Journal.open(path, SESSION, RUN) as journal:
+        journal.append_event(TIMER, 1_500, "timer")
+
+    def interrupted(*columns: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(schema, "checksum_of", interrupted)
+    with Journal.read(path) as reader, pytest.raises(KeyboardInterrupt):
+        list(reader.events())
 
 
 def test_a_body_that_is_no_event(path):
