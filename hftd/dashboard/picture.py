@@ -50,6 +50,7 @@ class Picture:
             events.BarReceived: self._on_bar,
             events.BarCorrected: self._on_correction,
             events.OrderReported: self._on_report,
+            events.FeesCharged: lambda _: self._value(),
             events.SessionOpened: self._on_opened,
         }
 

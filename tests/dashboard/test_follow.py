@@ -1,6 +1,7 @@
 """Following a journal while it is written: however the reader's looks fall, it ends with the same picture."""
 
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from hftd.dashboard.follow import Follower
 from hftd.dashboard.picture import Json
+from hftd.domain.events import FeesCharged
 from hftd.domain.session import Session
 from hftd.journal import Journal, Reader
 from hftd.live.recovery import Step, reviewer_of, steps_of
@@ -96,6 +98,19 @@ def test_a_session_that_begins_anew_begins_the_picture_anew(
         journal.append_event(steps[0][0], 0, "journal")
         assert (told := follower.poll()) is None or told["reset"]
     assert follower.picture is not None
+
+
+def test_fees_are_the_last_point_of_the_curve(written: tuple[list[Step], Json, Reader], tmp_path: Path) -> None:
+    steps, _, like = written
+    with begin(tmp_path, like) as journal:
+        for event, commands in steps:
+            journal.append_commands(journal.append_event(event, event.time_ns, "socket"), commands)
+        journal.append_event(FeesCharged(steps[-1][0].time_ns, Decimal("1.25")), 0, "reconciliation")
+    follower = Follower(tmp_path, reviewer_of)
+    follower.poll()
+    assert follower.picture is not None
+    whole = follower.picture.whole()
+    assert whole["equity"][-1][1] == whole["session"]["equity"]
 
 
 def test_its_writer_leaves_one_plain_file_behind(written: tuple[list[Step], Json, Reader], tmp_path: Path) -> None:
