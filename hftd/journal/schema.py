@@ -54,8 +54,14 @@ _REPORT_FIELDS = (
 )
 _REPORTS = "CREATE VIEW reports AS SELECT sequence, time_ns, received_ns, {} FROM events WHERE kind = 'order.reported'"
 
-EVENT_SUM = "checksum_of(sequence, time_ns, received_ns, source, events.kind, events.body)"
-COMMAND_SUM = "checksum_of(event_sequence, model_id, client_order_id, commands.kind, commands.body)"
+
+def _sum_of(*columns: str) -> str:
+    """SQL for the checksum of these columns, as the bytes that they are: damaged ones are no text any more."""
+    return f"checksum_of({', '.join(f'CAST({column} AS BLOB)' for column in columns)})"
+
+
+EVENT_SUM = _sum_of("sequence", "time_ns", "received_ns", "source", "events.kind", "events.body")
+COMMAND_SUM = _sum_of("event_sequence", "model_id", "client_order_id", "commands.kind", "commands.body")
 
 Result = TypeVar("Result")
 
@@ -75,9 +81,13 @@ def is_sound(version: int) -> tuple[str, str]:
 LEFT_EARLY = "user-defined function raised exception"
 
 
+def _checksum_of_bytes(*columns: bytes | None) -> int:
+    return crc32(b"|".join(column or b"" for column in columns))
+
+
 def make_functions(connection: sqlite3.Connection) -> None:
     """Let `connection` check rows."""
-    connection.create_function("checksum_of", -1, checksum_of, deterministic=True)
+    connection.create_function("checksum_of", -1, _checksum_of_bytes, deterministic=True)
 
 
 # From one version to the next ----------------------------------------------------------------------------------------

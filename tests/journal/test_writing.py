@@ -331,12 +331,23 @@ def test_ctrl_c_while_rows_are_checked_is_no_damage(path, monkeypatch):
     with Journal.open(path, SESSION, RUN) as journal:
         journal.append_event(TIMER, 1_500, "timer")
 
-    def interrupted(*columns: object) -> int:
+    def interrupted(content: bytes) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(schema, "checksum_of", interrupted)
+    monkeypatch.setattr(schema, "crc32", interrupted)
     with Journal.read(path) as reader, pytest.raises(KeyboardInterrupt):
         list(reader.events())
+
+
+def test_a_row_that_is_no_text_any_more_is_damaged(path):
+    with Journal.open(path, SESSION, RUN) as journal:
+        journal.append_commands(journal.append_event(TIMER, 1, "timer"), [SUBMIT])
+    change(path, "UPDATE events SET body = CAST(X'7B22FF227D' AS TEXT)")
+    change(path, "UPDATE commands SET body = CAST(X'7B22FF227D' AS TEXT)")
+    with Journal.read(path) as reader:
+        for rows in (reader.events, reader.commands, reader.entries, reader.messages):
+            with pytest.raises(StateError, match=r"the journal is damaged \(SQLite: Could not decode to UTF-8"):
+                list(rows())
 
 
 def test_a_body_that_is_no_event(path):
