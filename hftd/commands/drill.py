@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +21,7 @@ from hftd.broker.base import OrdersAsked
 from hftd.broker.credentials import Keys
 from hftd.clock import monotonic_s
 from hftd.commands.text import columns
-from hftd.errors import SettingsError, StateError
+from hftd.errors import BrokerError, SettingsError, StateError
 from hftd.exchange.server.app import RunningExchange, serve
 from hftd.exchange.server.config import ExchangeConfig
 from hftd.exchange.server.faults import Fault, FaultKind, Target
@@ -124,17 +124,22 @@ async def _run(
             for fault in faults:
                 point = fault.removeprefix(KILLED)
                 if fault in SOCKET_FAULTS:
-                    tries.append(_told(tell, slow, _disturbed(drill, fault, SOCKET_FAULTS[fault])))
+                    tries.append(_told(tell, fault, slow, _disturbed(drill, fault, SOCKET_FAULTS[fault])))
                 elif point in SLOW_POINTS:
-                    tries.append(_told(tell, slow, _killed_at(drill, point, SOCKET_SPEED)))
+                    tries.append(_told(tell, fault, slow, _killed_at(drill, point, SOCKET_SPEED)))
                 else:
-                    tries.append(_told(tell, fast, _killed_at(drill, point, LOCKSTEP_SPEED)))
+                    tries.append(_told(tell, fault, fast, _killed_at(drill, point, LOCKSTEP_SPEED)))
             return list(await asyncio.gather(*tries))
 
 
-async def _told(tell: Callable[[Result], None], gate: asyncio.Semaphore, trying: Any) -> Result:
+async def _told(
+    tell: Callable[[Result], None], fault: str, gate: asyncio.Semaphore, trying: Coroutine[Any, Any, Result]
+) -> Result:
     async with gate:
-        result: Result = await trying
+        try:
+            result = await trying
+        except (StateError, BrokerError) as error:
+            result = Result(fault, problem=str(error))
     tell(result)
     return result
 

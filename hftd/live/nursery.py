@@ -15,6 +15,8 @@ from typing import Self
 
 import msgspec
 
+from hftd.errors import StateError
+
 NEEDED = ("hftd.live.run", "hftd.broker.simulated")
 LOOK_S = 0.02
 """How often children are looked after."""
@@ -60,7 +62,7 @@ class Nursery:
 
     def __init__(self) -> None:
         self._children: dict[int, Child] = {}
-        self._started: asyncio.Queue[Child] = asyncio.Queue()
+        self._started: asyncio.Queue[Child | None] = asyncio.Queue()
 
     async def __aenter__(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(
@@ -82,11 +84,15 @@ class Nursery:
         await self._listening
 
     async def start(self, wanted: Wanted) -> Child:
-        """Start a daemon."""
+        """Start a daemon. Raises StateError when nobody is there to do it any more."""
         assert self._process.stdin is not None
         async with self._one_at_a_time:
-            self._process.stdin.write(msgspec.json.encode(wanted) + b"\n")
-            return await self._started.get()
+            if not self._listening.done():
+                self._process.stdin.write(msgspec.json.encode(wanted) + b"\n")
+                child = await self._started.get()
+                if child is not None:
+                    return child
+        raise StateError("the process that starts daemons was killed, as when memory runs out; try again")
 
     async def _listen(self) -> None:
         assert self._process.stdout is not None
@@ -97,6 +103,10 @@ class Nursery:
                 self._started.put_nowait(child)
             else:
                 self._children.pop(int(pid)).end(int(status[0]))
+        for child in self._children.values():  # it was killed itself, and nobody tells of them any more
+            child.send(signal.SIGKILL)
+            child.end(-signal.SIGKILL)
+        self._started.put_nowait(None)
 
 
 def become(wanted: Wanted) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hftd.errors import StateError
 from hftd.live.nursery import Child, Nursery, Wanted
 
 
@@ -27,3 +28,15 @@ async def test_no_daemon_outlives_it(tmp_path: Path, monkeypatch: pytest.MonkeyP
         child = await nursery.start(wanted)
     with pytest.raises(ProcessLookupError):
         os.kill(child.pid, 0)
+
+
+async def test_killed_itself_it_leaves_nobody_waiting(tmp_path: Path) -> None:
+    async with Nursery() as nursery:
+        wanted = Wanted(("exchange", "--state", "state"), dict(os.environ), str(tmp_path), str(tmp_path / "log"))
+        child = await nursery.start(wanted)
+        os.kill(nursery._process.pid, signal.SIGKILL)
+        async with asyncio.timeout(60):
+            assert await child.ended() == -signal.SIGKILL
+            for _ in range(2):
+                with pytest.raises(StateError, match="killed"):
+                    await nursery.start(wanted)
