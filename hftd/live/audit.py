@@ -67,16 +67,17 @@ class Audit:
         except UNANSWERED as error:
             log.warning("broker.unreachable", asked="orders", error=str(error))
 
-    async def _book_fees(self, trader: Trader) -> None:
-        """Take in what the broker took for trading since the session began, as far as it was not told of before. One
-        that takes it the day after has none to tell, and the next session begins with less cash."""
+    async def _book_fees(self, trader: Trader, cash: Decimal) -> None:
+        """Take in what the broker took for trading since the session began, as far as it was not told of before, if it
+        explains what `cash` lacks. A broker that takes it the day after has none to tell, or tells that of the day
+        before; the next session begins with less cash."""
         engine = trader.engine
         try:
             untold = await self._broker.fees(engine.began_ns) - engine.fees
         except UNANSWERED as error:
             log.warning("fees.unasked", error=str(error))
             return
-        if untold:
+        if is_same_cash(engine.cash - untold, cash):
             trader.take(FeesCharged(engine.time_ns, untold), SOURCE)
 
     async def compare_account(self, trader: Trader, by_hand: Mapping[str, Decimal]) -> None:
@@ -88,7 +89,7 @@ class Audit:
             log.warning("account.unchecked", error=str(error))
             return
         if not is_same_cash(engine.cash, account.cash):
-            await self._book_fees(trader)
+            await self._book_fees(trader, account.cash)
         held = {position.symbol: position.quantity - by_hand.get(position.symbol, 0) for position in positions}
         theirs = {symbol: quantity for symbol, quantity in held.items() if symbol in self._symbols and quantity}
         if theirs == engine.positions and is_same_cash(engine.cash, account.cash):

@@ -109,6 +109,19 @@ async def test_a_broker_that_tells_no_fees_keeps_no_session_waiting(
     assert walk.events(DAYS[0], FeesCharged) == []
 
 
+async def test_fees_that_explain_nothing_are_of_another_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Some brokers tell the day of a fee and no time."""
+    walk = Walk(tmp_path, "2026-11-25 08:00", fees=Fees.PER_SHARE)
+    broker_fees = walk.broker.fees
+
+    async def with_those_of_yesterday(after_ns: int) -> Decimal:
+        return await broker_fees(after_ns) + 5
+
+    monkeypatch.setattr(walk.broker, "fees", with_those_of_yesterday)
+    await walk.live(until=FIRST_CLOSED)
+    assert walk.logged("account.differs") and not walk.events(DAYS[0], FeesCharged)
+
+
 async def test_they_come_after_every_decision_and_the_journal_and_the_report_know_them(tmp_path: Path):
     walk = await walked(tmp_path, FIRST_CLOSED)
     (day,) = walk.journaled
